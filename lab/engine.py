@@ -1,0 +1,159 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The outer Docker Engine: the machine's own where it is usable, else one that belongs to the lab."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import machine
+from shell import LabError, find_program, run, say, wait_for
+
+DEFAULT_SOCKET = Path("/var/run/docker.sock")
+RUN = Path("/run/gonogo-lab")
+DATA = Path("/var/lib/gonogo-lab")
+OWN_SOCKET = RUN / "docker.sock"
+PIDFILE = RUN / "docker.pid"
+LOG = DATA / "dockerd.log"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Docker Engine that answers, and the command that reaches it."""
+
+    socket: Path
+    prefix: tuple[str, ...]
+
+    @property
+    def own(self) -> bool:
+        return self.socket == OWN_SOCKET
+
+    @property
+    def command(self) -> list[str]:
+        # The client of the engine's own package: a much newer one elsewhere on PATH may refuse an old engine.
+        client = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else find_program("docker") or "docker"
+        return [*self.prefix, client, "--host", f"unix://{self.socket}"]
+
+    def docker(self, *arguments: str, stdin: str | None = None) -> str:
+        return run([*self.command, *arguments], stdin=stdin).stdout.strip()
+
+    def try_docker(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run([*self.command, *arguments], check=False)
+
+
+def find() -> Engine | None:
+    """A running engine that can carry the lab: systemd in the hosts needs cgroup v2."""
+    prefixes: list[tuple[str, ...]] = [()]
+    if os.geteuid() != 0 and find_program("sudo"):
+        prefixes.append(("sudo", "-n"))
+    for socket in (OWN_SOCKET, DEFAULT_SOCKET):
+        for prefix in prefixes if socket.exists() else ():
+            engine = Engine(socket, prefix)
+            asked = engine.try_docker("info", "--format", "{{.CgroupVersion}} {{.OSType}} {{.SecurityOptions}}")
+            answer = asked.stdout.strip()
+            if asked.returncode == 0 and answer.startswith("2 linux") and "rootless" not in answer:
+                return engine
+    return None
+
+
+def ensure() -> Engine:
+    """The engine of the lab, installed and started where none is running."""
+    machine.require_programs("dockerd")
+    engine = find()
+    if engine is None:
+        engine = _start_own()
+    say(f"Docker Engine {engine.docker('version', '--format', '{{.Server.Version}}')} at {engine.socket}")
+    return engine
+
+
+def stop_own() -> bool:
+    """Stop the lab's own engine; False where none was running."""
+    pid = _own_pid()
+    if pid is None:
+        return False
+    run([*machine.as_root(), "kill", str(pid)])
+    wait_for("The end of the lab's Docker Engine", lambda: _own_pid() is None, seconds=60, evidence=_log_tail)
+    return True
+
+
+def remove_own_data() -> None:
+    if RUN.exists() or DATA.exists():
+        run([*machine.as_root(), "rm", "-rf", str(RUN), str(DATA)])
+
+
+def _start_own() -> Engine:
+    machine.require_disk(DATA)
+    machine.require_programs("unshare")
+    root = machine.as_root()
+    dead = _own_pid()
+    if dead is not None:
+        say(f"The lab's Docker Engine (process {dead}) does not answer; ending it")
+        run([*root, "kill", "-KILL", str(dead)], check=False)
+        wait_for(f"The end of process {dead}", lambda: _own_pid() is None, seconds=30)
+    say("Starting a Docker Engine of the lab's own (no usable one answers on this machine)")
+    run([*root, "mkdir", "-p", str(RUN), str(DATA)])
+    # A pid file left by a killed engine keeps the next one from starting once its number is used again.
+    run([*root, "rm", "-f", str(PIDFILE), str(OWN_SOCKET), str(RUN / "exec/containerd/containerd.pid")])
+    launcher = subprocess.Popen(
+        [*root, "unshare", "--mount", "sh", "-c", _start_script()],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+    )
+
+    def answers() -> bool:
+        if launcher.poll() is not None:
+            raise LabError(f"Docker Engine does not start on this machine. Its last words:\n{_log_tail()}")
+        return find() is not None
+
+    wait_for("The lab's Docker Engine", answers, seconds=60, evidence=_log_tail)
+    engine = find()
+    if engine is None:
+        raise LabError(f"The lab's Docker Engine stopped answering. Its last words:\n{_log_tail()}")
+    return engine
+
+
+def _start_script() -> str:
+    """Shell script that becomes dockerd, in a mount namespace where cgroup v2 is the only hierarchy.
+
+    A mount over /run/containerd hides the machine's containerd: containers would start in its namespace, not in this one.
+    """
+    dockerd = [
+        find_program("dockerd") or "dockerd",
+        *("--config-file", str(DATA / "daemon.json")),
+        *("--host", f"unix://{OWN_SOCKET}", "--group", str(os.getgid())),
+        *("--data-root", str(DATA / "docker"), "--exec-root", str(RUN / "exec"), "--pidfile", str(PIDFILE)),
+        *("--exec-opt", "native.cgroupdriver=cgroupfs", "--bridge", "none", "--log-level", "warn"),
+    ]
+    return f"""
+set -e
+exec >>{LOG} 2>&1
+mount --make-rprivate /
+if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
+  if [ -d /sys/fs/cgroup/unified ]; then mount --bind /sys/fs/cgroup/unified /sys/fs/cgroup
+  else mount -t cgroup2 cgroup2 /sys/fs/cgroup; fi
+fi
+if [ -d /run/containerd ]; then mount -t tmpfs tmpfs /run/containerd; fi
+echo '{{}}' >{DATA}/daemon.json
+export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+exec {shlex.join(dockerd)}
+"""
+
+
+def _own_pid() -> int | None:
+    """Process of the lab's own engine, when the pid file names a dockerd that lives."""
+    try:
+        pid = int(PIDFILE.read_text())
+        return pid if Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd" else None
+    except (OSError, ValueError):
+        return None
+
+
+def _log_tail() -> str:
+    return run([*machine.as_root(), "tail", "-n", "15", str(LOG)], check=False).stdout

@@ -1,0 +1,122 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The base image of a lab host: a bare server, with the packages the roles install downloaded beforehand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+
+import machine
+from engine import Engine
+from shell import STATE, LabError, say
+
+DEBIAN = "debian:13"
+DEBIAN_SUITE = "trixie"
+PLATFORM = os.environ.get("GONOGO_LAB_IMAGE") or DEBIAN
+MIRROR = os.environ.get("GONOGO_LAB_MIRROR") or "http://deb.debian.org/debian"
+SECURITY_MIRROR = os.environ.get("GONOGO_LAB_SECURITY_MIRROR") or "http://deb.debian.org/debian-security"
+EXTRA_PACKAGES = os.environ.get("GONOGO_LAB_PACKAGES", "")
+
+REPOSITORY = "gonogo-lab"
+STALE_DAYS = 7
+
+_PREPARE = Path(__file__).with_name("prepare-image.sh")
+_AUTHORITIES = Path("/usr/local/share/ca-certificates")
+_LOG = STATE / "image.log"
+
+
+def tag() -> str:
+    """Name of the image that this recipe gives on this machine."""
+    recipe = hashlib.sha256(_PREPARE.read_bytes())
+    for part in (PLATFORM, MIRROR, SECURITY_MIRROR, EXTRA_PACKAGES):
+        recipe.update(part.encode() + b"\0")
+    for certificate in sorted(_AUTHORITIES.glob("*.crt")):
+        recipe.update(certificate.read_bytes())
+    return f"{REPOSITORY}:{PLATFORM.replace(':', '-').replace('/', '-')}-{recipe.hexdigest()[:12]}"
+
+
+def ensure(engine: Engine, *, rebuild: bool = False) -> str:
+    """Tag of the image, which is made first where it does not exist or `rebuild` is set."""
+    name = tag()
+    inspected = engine.try_docker("image", "inspect", name)
+    if inspected.returncode == 0 and not rebuild:
+        created = json.loads(inspected.stdout)[0]["Created"][:19]
+        age = datetime.now(timezone.utc) - datetime.fromisoformat(created).replace(tzinfo=timezone.utc)
+        if age.days >= STALE_DAYS:
+            say(f"The image is {age.days} days old, so hosts have updates to fetch: python3 lab/lab.py image --rebuild")
+        return name
+    machine.require_disk(Path(engine.docker("info", "--format", "{{.DockerRootDir}}")))
+    _LOG.write_text("")
+    base = _debian(engine) if PLATFORM == DEBIAN else _pulled(engine)
+    say("Image 2/2: installing what a bare server has, downloading what the roles install (about 2 minutes)")
+    _prepare(engine, base, name)
+    say(f"Image {name} is ready")
+    return name
+
+
+def remove_all(engine: Engine) -> None:
+    for image in set(engine.docker("image", "ls", "--quiet", REPOSITORY).split()):
+        engine.docker("image", "rm", "--force", image)
+
+
+def _debian(engine: Engine) -> str:
+    say(f"Image 1/2: Debian {DEBIAN_SUITE} with mmdebstrap (about 15 s)")
+    machine.require_programs("mmdebstrap")
+    # Named outright, so that it also works on Ubuntu and on a Debian whose own keys are older than this suite.
+    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
+    if not Path(keyring).exists():
+        machine.require_programs("debian-archive-keyring")
+    tree = STATE / "rootfs.tar"
+    make = ["mmdebstrap", "--variant=apt", f"--keyring={keyring}", DEBIAN_SUITE, "-", MIRROR]
+    with tree.open("wb") as output, _LOG.open("a") as log:
+        made = subprocess.run([*machine.as_root(), *make], stdin=subprocess.DEVNULL, stdout=output, stderr=log, check=False)
+    if made.returncode != 0:
+        raise LabError(f"mmdebstrap cannot make Debian {DEBIAN_SUITE} from {MIRROR} (all of it: {_LOG}):\n{_log_tail()}")
+    base = f"{REPOSITORY}:base"
+    engine.docker("import", str(tree), base)
+    tree.unlink()
+    return base
+
+
+def _pulled(engine: Engine) -> str:
+    say(f"Image 1/2: pulling {PLATFORM}")
+    pulled = engine.try_docker("pull", "--quiet", PLATFORM)
+    if pulled.returncode != 0:
+        raise LabError(
+            f"No container registry gave {PLATFORM}: {pulled.stderr.strip()}\n"
+            "Run this where a registry answers (or give dockerd a registry mirror), "
+            "or unset GONOGO_LAB_IMAGE: Debian 13 is made without a registry."
+        )
+    return PLATFORM
+
+
+def _prepare(engine: Engine, base: str, name: str) -> None:
+    container = f"{REPOSITORY}-image"
+    engine.try_docker("rm", "--force", container)
+    mounts = ["--volume", f"{_PREPARE}:/prepare-image.sh:ro"]
+    if any(_AUTHORITIES.glob("*.crt")):
+        mounts += ["--volume", f"{_AUTHORITIES}:/authorities:ro"]
+    settings = {"MIRROR": MIRROR, "SECURITY_MIRROR": SECURITY_MIRROR, "EXTRA_PACKAGES": EXTRA_PACKAGES}
+    environment = [part for key, value in settings.items() for part in ("--env", f"{key}={value}")]
+    command = ["run", "--name", container, "--network", "host", *mounts, *environment, base, "/bin/sh", "/prepare-image.sh"]
+    try:
+        with _LOG.open("a") as log:
+            made = subprocess.run(
+                [*engine.command, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
+            )
+        if made.returncode != 0:
+            raise LabError(f"The image {name} cannot be made (all of it: {_LOG}):\n{_log_tail()}")
+        changes = ['CMD ["/lib/systemd/systemd"]', "ENV container=docker", *(f"ENV {key}=" for key in settings)]
+        engine.docker("commit", *(part for change in changes for part in ("--change", change)), container, name)
+    finally:
+        engine.try_docker("rm", "--force", container)
+        engine.try_docker("image", "rm", f"{REPOSITORY}:base")
+
+
+def _log_tail() -> str:
+    return "\n".join(_LOG.read_text(errors="replace").splitlines()[-15:])

@@ -1,0 +1,96 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The machine the lab runs on: its rights, packages, disk space, network interface and swap."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from shell import LabError, find_program, run, say
+
+DISK_FLOOR_GIB = 8
+
+PACKAGES = {
+    "dockerd": (("docker.io", "docker-cli", "iptables"), "Docker Engine, in which the lab hosts run"),
+    "mmdebstrap": (("mmdebstrap", "debian-archive-keyring"), "makes the Debian base image without a container registry"),
+    "ssh": (("openssh-client",), "how Ansible reaches the lab hosts"),
+    "unshare": (("util-linux",), "starts the engine in a mount namespace of its own"),
+}
+
+
+def as_root() -> list[str]:
+    """The command prefix that makes a command run as root: nothing, or sudo."""
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") and run(["sudo", "-n", "true"], check=False).returncode == 0:
+        return ["sudo", "-n"]
+    raise LabError(
+        "The lab needs root: to install system packages and to start Docker Engine.\n"
+        f"This is user {os.environ.get('USER', os.geteuid())} and `sudo -n true` does not work.\n"
+        "Run the same command as root, or allow this user sudo without a password."
+    )
+
+
+def require_programs(*programs: str) -> None:
+    """Install the packages of those programs that are not there, saying which and why."""
+    missing = {name: PACKAGES[name] for name in programs if not find_program(name)}
+    if not missing:
+        return
+    if not shutil.which("apt-get"):
+        names = ", ".join(missing)
+        raise LabError(f"Not found: {names}. The lab installs packages with apt (Debian, Ubuntu); install these by hand.")
+    prefix = [*as_root(), "env", "DEBIAN_FRONTEND=noninteractive"]
+    for packages, why in missing.values():
+        say(f"Installing system packages {', '.join(packages)}: {why}")
+    run([*prefix, "apt-get", "update", "-q"])
+    wanted = [package for packages, _why in missing.values() for package in packages]
+    # Only Debian 13 and newer split the client from docker.io.
+    known = run(["apt-cache", "pkgnames"]).stdout.split()
+    run([*prefix, "apt-get", "install", "-qy", "--no-install-recommends", *[p for p in wanted if p in known]])
+    still = [name for name in missing if not find_program(name)]
+    if still:
+        raise LabError(f"apt-get installed {', '.join(wanted)}, but {', '.join(still)} is still not on PATH.")
+
+
+def require_disk(path: Path) -> None:
+    while not path.exists():
+        path = path.parent
+    free = shutil.disk_usage(path).free / 2**30
+    if free < DISK_FLOOR_GIB:
+        raise LabError(
+            f"The lab needs {DISK_FLOOR_GIB} GiB of free disk space below {path}; {free:.1f} GiB are free.\n"
+            "Free some space there, then run the same command again."
+        )
+
+
+def outgoing_mtu() -> int:
+    """MTU of the interface of the default route; Docker's own default (1500) hangs TLS where it is smaller."""
+    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        interface, destination = line.split()[:2]
+        if destination == "00000000":
+            return int(Path(f"/sys/class/net/{interface}/mtu").read_text())
+    return 1500
+
+
+def require_free_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise LabError(
+                f"Port 127.0.0.1:{port}, which the lab publishes, is taken by {_listener(port)} ({error.strerror}).\n"
+                "Stop that process, or give the lab other ports with GONOGO_LAB_PORT_OFFSET (added to each port)."
+            ) from error
+
+
+def _listener(port: int) -> str:
+    """The process that listens on a port, as `ss` names it; needs root for other users' processes."""
+    if not find_program("ss"):
+        return "another process"
+    listing = run(["ss", "-Hltnp", f"sport = :{port}"], check=False).stdout
+    _before, found, users = listing.partition("users:((")
+    return users.split("))")[0] if found else "another process"
