@@ -14,6 +14,7 @@ import engine as engines
 import hosts
 import image
 import machine
+import vault
 from shell import STATE, LabError, find_program, say
 
 
@@ -32,6 +33,10 @@ def reset(arguments: argparse.Namespace) -> None:
 def make_image(arguments: argparse.Namespace) -> None:
     engine = engines.ensure()
     say(f"Image {image.ensure(engine, rebuild=arguments.rebuild)}")
+
+
+def make_secrets(_arguments: argparse.Namespace) -> None:
+    vault.ensure()
 
 
 def down(_arguments: argparse.Namespace) -> None:
@@ -60,6 +65,7 @@ def clean(_arguments: argparse.Namespace) -> None:
         if engine.own:
             engines.stop_own()
     engines.remove_own_data()
+    vault.remove()
     shutil.rmtree(STATE, ignore_errors=True)
     say("Nothing of the lab is left but the system packages it installed")
 
@@ -70,10 +76,10 @@ def status(_arguments: argparse.Namespace) -> None:
         raise LabError("The lab is down: no usable Docker Engine answers. Start it with `python3 lab/lab.py up`.")
     print(f"engine    {engine.socket} ({'of the lab' if engine.own else 'of the machine'})")
     print(f"image     {image.tag()}")
-    states = {host: hosts.state(engine, host) for host in hosts.HOSTS.values()}
-    for host, found in states.items():
+    states = {name: hosts.state(engine, host) for name, host in hosts.HOSTS.items()}
+    for name, host in hosts.HOSTS.items():
         ports = ", ".join(f"127.0.0.1:{port} -> {inside}" for port, inside in host.ports.items())
-        print(f"{host.name:<9} {found:<8} {host.address}  {ports}")
+        print(f"{name:<9} {states[name]:<8} {host.address}  {ports}")
     if set(states.values()) != {"running"}:
         raise LabError("Not every host is running. Start them with `python3 lab/lab.py up`.")
 
@@ -137,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     add("image", make_image, "make the base image").add_argument(
         "--rebuild", action="store_true", help="make it anew, with today's packages"
     )
+    add("secrets", make_secrets, "make the lab's passwords, unless they exist")
     add("down", down, "stop the hosts, and the engine if it is the lab's own")
     add("clean", clean, "remove everything the lab made")
     add("status", status, "show engine, image and hosts; status 2 unless all is running")

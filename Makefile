@@ -1,0 +1,54 @@
+# Two commands: `make demo` shows the product on bare hosts, `make test` proves it. Both do all set-up by themselves.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+BIN := .venv/bin
+LAB := $(BIN)/python lab/lab.py
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# What a person's own environment sets must not change what this project does.
+unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
+
+.PHONY: help setup lab lint unit test demo demo-nogo clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/.ready .collections/ansible_collections/gonogo/preflight ## Make the virtual environment, the collection link and the lab's passwords
+	@$(LAB) secrets
+
+.venv/.ready: requirements/controller.txt requirements/dev.txt requirements/unit.txt tools/setup.sh
+	@tools/setup.sh controller
+	@touch $@
+
+.venv-unit/.ready: requirements/unit.txt tools/setup.sh
+	@tools/setup.sh unit
+	@touch $@
+
+.collections/ansible_collections/gonogo/preflight:
+	@mkdir -p $(@D) && ln -sfn ../../.. $@
+
+lab: setup ## Start the lab: engine, image, hosts
+	@$(LAB) up
+
+lint: setup ## ansible-lint, ruff, mypy, ansible-test sanity
+	@tools/lint.sh
+
+unit: .venv-unit/.ready ## Unit tests, without Ansible and without the lab
+	@.venv-unit/bin/python -m pytest -q tests/unit
+
+test: lint unit lab ## Every check and every test
+	@$(BIN)/python -m pytest -q tests/controller tests/lab
+
+demo: ## Provision bare hosts, verify them, deploy on GO
+	@lab/demo.sh
+
+demo-nogo: ## Break Redis persistence, see NO-GO, mend it with the command of the report
+	@$(MAKE) --no-print-directory lab
+	@$(BIN)/python lab/demo_nogo.py
+
+clean: ## Remove the lab and everything that make has made
+	@python3 lab/lab.py clean
+	@rm -rf .venv .venv-unit .collections .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis reports tests/output
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,41 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's passwords: made once, kept only in a file that ansible-vault has encrypted."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import string
+
+from shell import CHECKOUT, STATE, LabError, run, say
+
+PASSWORD = STATE / "vault_password"
+SECRETS = CHECKOUT / "inventories/lab/group_vars/all/secrets.yml"
+
+_NAMES = ("postgresql_password", "redis_password")
+_LENGTH = 40
+
+
+def ensure() -> None:
+    if PASSWORD.exists() and SECRETS.exists():
+        return
+    ansible_vault = CHECKOUT / ".venv/bin/ansible-vault"
+    if not ansible_vault.exists():
+        raise LabError(f"{ansible_vault} does not exist; `make setup` makes it.")
+    with open(PASSWORD, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        file.write(_random() + "\n")
+    plain = "---\n" + "".join(f"{name}: {_random()}\n" for name in _NAMES)
+    encrypt = ["encrypt", "--vault-password-file", str(PASSWORD), "--output", str(SECRETS)]
+    SECRETS.parent.mkdir(parents=True, exist_ok=True)
+    SECRETS.unlink(missing_ok=True)
+    run([str(ansible_vault), *encrypt, "-"], stdin=plain)
+    say(f"New passwords for the lab: {SECRETS.relative_to(CHECKOUT)}, encrypted with {PASSWORD.relative_to(CHECKOUT)}")
+
+
+def remove() -> None:
+    SECRETS.unlink(missing_ok=True)
+
+
+def _random() -> str:
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(_LENGTH))

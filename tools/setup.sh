@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Makes the virtual environments with the pinned packages, on the newest Python of this machine that Ansible supports.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf '[%6.1f s] %s\n' "$SECONDS" "$*"; }
+
+works() { "$1" -c 'import sys, ssl, ctypes; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+
+newest_python() {
+  local version candidate
+  for version in 3.14 3.13 3.12 3.11; do
+    for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/"python$version"; do
+      if works "$candidate"; then command -v "$candidate" && return; fi
+    done
+  done
+  return 1
+}
+
+install_packages() {
+  local root=()
+  if [[ $EUID -ne 0 ]]; then
+    sudo -n true 2>/dev/null || {
+      echo "setup: the system packages $* are missing, and this user is not root and has no sudo without a password." >&2
+      echo "Run as root: apt-get install $*" >&2
+      exit 2
+    }
+    root=(sudo -n)
+  fi
+  say "Installing system packages $*: Ansible runs in a Python virtual environment"
+  "${root[@]}" apt-get update -q >/dev/null
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >/dev/null
+}
+
+python=$(newest_python) || {
+  install_packages python3 python3-venv
+  python=$(newest_python) || {
+    echo "setup: Python 3.11, 3.12, 3.13 or 3.14 is needed; found: $(python3 --version 2>&1 || true)." >&2
+    echo "Use Debian 12, Ubuntu 24.04 or newer, or install one with pyenv (pyenv install 3.13)." >&2
+    exit 2
+  }
+}
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+"$python" -c 'import ensurepip, venv' 2>/dev/null || install_packages "python$version-venv"
+
+make_environment() {
+  local directory=$1 requirements=$2
+  say "$directory: installing $requirements on Python $version"
+  "$python" -m venv --clear "$directory"
+  "$directory/bin/pip" install -qq --disable-pip-version-check --requirement "$requirements"
+}
+
+case ${1:?which environment: controller or unit} in
+  controller) make_environment .venv requirements/dev.txt ;;
+  unit) make_environment .venv-unit requirements/unit.txt ;;
+esac
