@@ -29,7 +29,8 @@ def ensure() -> None:
     encrypt = ["encrypt", "--vault-password-file", str(PASSWORD), "--output", str(SECRETS)]
     SECRETS.parent.mkdir(parents=True, exist_ok=True)
     SECRETS.unlink(missing_ok=True)
-    run([str(ansible_vault), *encrypt, "-"], stdin=plain)
+    # Without a configuration, whose own password file ansible-vault would ask to choose from.
+    run(["env", "ANSIBLE_CONFIG=/dev/null", str(ansible_vault), *encrypt, "-"], stdin=plain)
     say(f"New passwords for the lab: {SECRETS.relative_to(CHECKOUT)}, encrypted with {PASSWORD.relative_to(CHECKOUT)}")
 
 
