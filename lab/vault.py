@@ -26,11 +26,11 @@ def ensure() -> None:
     with open(PASSWORD, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
         file.write(_random() + "\n")
     plain = "---\n" + "".join(f"{name}: {_random()}\n" for name in _NAMES)
-    encrypt = ["encrypt", "--vault-password-file", str(PASSWORD), "--output", str(SECRETS)]
+    # The password file is the one that ansible.cfg names.
+    configured = ["env", f"ANSIBLE_CONFIG={CHECKOUT / 'ansible.cfg'}", str(ansible_vault)]
     SECRETS.parent.mkdir(parents=True, exist_ok=True)
     SECRETS.unlink(missing_ok=True)
-    # Without a configuration, whose own password file ansible-vault would ask to choose from.
-    run(["env", "ANSIBLE_CONFIG=/dev/null", str(ansible_vault), *encrypt, "-"], stdin=plain)
+    run([*configured, "encrypt", "--encrypt-vault-id", "default", "--output", str(SECRETS), "-"], stdin=plain)
     say(f"New passwords for the lab: {SECRETS.relative_to(CHECKOUT)}, encrypted with {PASSWORD.relative_to(CHECKOUT)}")
 
 
