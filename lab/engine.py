@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +64,7 @@ def find() -> Engine | None:
 
 def ensure() -> Engine:
     """The engine of the lab, installed and started where none is running."""
-    machine.require_programs("dockerd")
+    machine.require("dockerd")
     engine = find()
     if engine is None:
         engine = _start_own()
@@ -87,17 +89,10 @@ def remove_own_data() -> None:
 
 def _start_own() -> Engine:
     machine.require_disk(DATA)
-    machine.require_programs("unshare")
     root = machine.as_root()
-    dead = _own_pid()
-    if dead is not None:
-        say(f"The lab's Docker Engine (process {dead}) does not answer; ending it")
-        run([*root, "kill", "-KILL", str(dead)], check=False)
-        wait_for(f"The end of process {dead}", lambda: _own_pid() is None, seconds=30)
+    _end_remains()
     say("Starting a Docker Engine of the lab's own (no usable one answers on this machine)")
     run([*root, "mkdir", "-p", str(RUN), str(DATA)])
-    # A pid file left by a killed engine keeps the next one from starting once its number is used again.
-    run([*root, "rm", "-f", str(PIDFILE), str(OWN_SOCKET), str(RUN / "exec/containerd/containerd.pid")])
     launcher = subprocess.Popen(
         [*root, "unshare", "--mount", "sh", "-c", _start_script()],
         stdin=subprocess.DEVNULL,
@@ -146,13 +141,37 @@ exec {shlex.join(dockerd)}
 """
 
 
-def _own_pid() -> int | None:
-    """Process of the lab's own engine, when the pid file names a dockerd that lives."""
-    try:
-        pid = int(PIDFILE.read_text())
-        return pid if Path(f"/proc/{pid}/comm").read_text().strip() == "dockerd" else None
-    except (OSError, ValueError):
-        return None
+def _end_remains() -> None:
+    """End what an engine that was killed left running: its containers would hold the addresses of the next ones."""
+    processes = dict(_processes())
+    remains = {pid for pid, command in processes.items() if _is_own(command)}
+    remains |= {pid for pid in processes if _parent(pid) in remains}
+    if remains:
+        say(f"The lab's Docker Engine does not answer; ending what is left of it ({len(remains)} processes)")
+        run([*machine.as_root(), "kill", "-KILL", *map(str, remains)], check=False)
+        wait_for("The end of the old engine", lambda: not any(_is_own(c) for _pid, c in _processes()), seconds=30)
+    if RUN.exists():
+        run([*machine.as_root(), "rm", "-rf", str(RUN)])
+
+
+def _processes() -> Iterator[tuple[int, list[str]]]:
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                command = (entry / "cmdline").read_text(errors="replace").split("\0")
+                if command[0]:
+                    yield int(entry.name), command
+
+
+def _is_own(command: list[str]) -> bool:
+    program = Path(command[0]).name
+    return program.startswith(("dockerd", "containerd")) and any(word.startswith(f"{RUN}/") for word in command)
+
+
+def _parent(pid: int) -> int | None:
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return None
 
 
 def _log_tail() -> str:

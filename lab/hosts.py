@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,6 @@ SUBNET = "172.30.77.0/24"
 GATEWAY = "172.30.77.1"
 BRIDGE = "gonogo-lab0"
 LABEL = "gonogo.lab.checkout"
-PORT_OFFSET = int(os.environ.get("GONOGO_LAB_PORT_OFFSET") or 0)
 
 KEY = STATE / "id_ed25519"
 KNOWN_HOSTS = STATE / "known_hosts"
@@ -38,11 +36,11 @@ class Host:
 
     @property
     def ports(self) -> dict[int, int]:
-        return {port + PORT_OFFSET: inside for port, inside in {self.ssh_port: 22, **self.published}.items()}
+        return {self.ssh_port: 22, **self.published}
 
     @property
     def ssh_endpoint(self) -> tuple[str, int]:
-        return "127.0.0.1", self.ssh_port + PORT_OFFSET
+        return "127.0.0.1", self.ssh_port
 
     @property
     def volumes(self) -> dict[str, str]:
@@ -131,7 +129,7 @@ def stop(engine: Engine, hosts: Sequence[Host]) -> None:
     for name in running:
         engine.try_docker("unpause", name)
     if running:
-        engine.docker("stop", "--time", "30", *running)
+        engine.docker("stop", "-t", "30", *running)
 
 
 def remove_network(engine: Engine) -> None:

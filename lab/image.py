@@ -66,13 +66,9 @@ def remove_all(engine: Engine) -> None:
 
 def _debian(engine: Engine) -> str:
     say(f"Image 1/2: Debian {DEBIAN_SUITE} with mmdebstrap (about 15 s)")
-    machine.require_programs("mmdebstrap")
-    # Named outright, so that it also works on Ubuntu and on a Debian whose own keys are older than this suite.
-    keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
-    if not Path(keyring).exists():
-        machine.require_programs("debian-archive-keyring")
+    machine.require("mmdebstrap", machine.DEBIAN_KEYRING)
     tree = STATE / "rootfs.tar"
-    make = ["mmdebstrap", "--variant=apt", f"--keyring={keyring}", DEBIAN_SUITE, "-", MIRROR]
+    make = ["mmdebstrap", "--variant=apt", f"--keyring={machine.DEBIAN_KEYRING}", DEBIAN_SUITE, "-", MIRROR]
     with tree.open("wb") as output, _LOG.open("a") as log:
         made = subprocess.run([*machine.as_root(), *make], stdin=subprocess.DEVNULL, stdout=output, stderr=log, check=False)
     if made.returncode != 0:
@@ -84,13 +80,16 @@ def _debian(engine: Engine) -> str:
 
 
 def _pulled(engine: Engine) -> str:
+    if engine.try_docker("image", "inspect", PLATFORM).returncode == 0:
+        say(f"Image 1/2: {PLATFORM} is there already")
+        return PLATFORM
     say(f"Image 1/2: pulling {PLATFORM}")
     pulled = engine.try_docker("pull", "--quiet", PLATFORM)
     if pulled.returncode != 0:
         raise LabError(
-            f"No container registry gave {PLATFORM}: {pulled.stderr.strip()}\n"
-            "Run this where a registry answers (or give dockerd a registry mirror), "
-            "or unset GONOGO_LAB_IMAGE: Debian 13 is made without a registry."
+            f"{PLATFORM} cannot be pulled, because no container registry answers: {pulled.stderr.strip()}\n"
+            f"Run this where a registry answers, or load the image first (python3 lab/lab.py docker load -i FILE), "
+            "or unset GONOGO_LAB_IMAGE: the Debian 13 image is made without a registry."
         )
     return PLATFORM
 

@@ -19,7 +19,7 @@ from shell import STATE, LabError, find_program, say
 
 
 def up(arguments: argparse.Namespace) -> None:
-    machine.require_programs("ssh")
+    machine.require("ssh")
     engine = engines.ensure()
     hosts.bring_up(engine, image.ensure(engine), list(hosts.HOSTS.values()), fresh=arguments.fresh)
     say("The lab is up")
@@ -88,7 +88,7 @@ def restart(arguments: argparse.Namespace) -> None:
     engine = _running()
     for host in hosts.named(arguments.hosts):
         say(f"{host.name}: rebooting")
-        engine.docker("restart", "--time", "60", host.name)
+        engine.docker("restart", "-t", "60", host.name)
         hosts.await_boot(engine, host)
         say(f"{host.name}: is up again")
 

@@ -13,11 +13,14 @@ from shell import LabError, find_program, run, say
 
 DISK_FLOOR_GIB = 8
 
+DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+# Program or file, the packages that bring it, and what the lab needs it for.
 PACKAGES = {
     "dockerd": (("docker.io", "docker-cli", "iptables"), "Docker Engine, in which the lab hosts run"),
-    "mmdebstrap": (("mmdebstrap", "debian-archive-keyring"), "makes the Debian base image without a container registry"),
+    "mmdebstrap": (("mmdebstrap",), "makes the Debian base image without a container registry"),
+    DEBIAN_KEYRING: (("debian-archive-keyring",), "proves that the packages in the base image are Debian's"),
     "ssh": (("openssh-client",), "how Ansible reaches the lab hosts"),
-    "unshare": (("util-linux",), "starts the engine in a mount namespace of its own"),
 }
 
 
@@ -34,25 +37,30 @@ def as_root() -> list[str]:
     )
 
 
-def require_programs(*programs: str) -> None:
-    """Install the packages of those programs that are not there, saying which and why."""
-    missing = {name: PACKAGES[name] for name in programs if not find_program(name)}
+def require(*names: str) -> None:
+    """Install the packages of those programs and files that are not there, saying which and why."""
+    missing = {name: PACKAGES[name] for name in names if not _present(name)}
     if not missing:
         return
     if not shutil.which("apt-get"):
-        names = ", ".join(missing)
-        raise LabError(f"Not found: {names}. The lab installs packages with apt (Debian, Ubuntu); install these by hand.")
-    prefix = [*as_root(), "env", "DEBIAN_FRONTEND=noninteractive"]
+        raise LabError(
+            f"Not found: {', '.join(missing)}. The lab installs packages with apt (Debian, Ubuntu); install these by hand."
+        )
     for packages, why in missing.values():
         say(f"Installing system packages {', '.join(packages)}: {why}")
-    run([*prefix, "apt-get", "update", "-q"])
-    wanted = [package for packages, _why in missing.values() for package in packages]
-    # Only Debian 13 and newer split the client from docker.io.
-    known = run(["apt-cache", "pkgnames"]).stdout.split()
-    run([*prefix, "apt-get", "install", "-qy", "--no-install-recommends", *[p for p in wanted if p in known]])
-    still = [name for name in missing if not find_program(name)]
+    apt_get = [*as_root(), "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]
+    run([*apt_get, "update"])
+    # Only Debian 13 and newer split docker-cli from docker.io.
+    known = set(run(["apt-cache", "pkgnames"]).stdout.split())
+    wanted = [package for packages, _why in missing.values() for package in packages if package in known]
+    run([*apt_get, "install", "--yes", "--no-install-recommends", *wanted])
+    still = [name for name in missing if not _present(name)]
     if still:
-        raise LabError(f"apt-get installed {', '.join(wanted)}, but {', '.join(still)} is still not on PATH.")
+        raise LabError(f"apt-get installed {', '.join(wanted)}, but {', '.join(still)} is still not there.")
+
+
+def _present(name: str) -> bool:
+    return Path(name).exists() if name.startswith("/") else find_program(name) is not None
 
 
 def require_disk(path: Path) -> None:
@@ -83,7 +91,7 @@ def require_free_port(port: int) -> None:
         except OSError as error:
             raise LabError(
                 f"Port 127.0.0.1:{port}, which the lab publishes, is taken by {_listener(port)} ({error.strerror}).\n"
-                "Stop that process, or give the lab other ports with GONOGO_LAB_PORT_OFFSET (added to each port)."
+                "Stop that process and run the same command again."
             ) from error
 
 

@@ -74,6 +74,9 @@ WantedBy=multi-user.target
 UNIT
 systemctl enable lab-ssh-host-keys.service ssh.service
 
+# Sysctls that are not namespaced are the machine's: a host that boots must not set the distribution's values there.
+for file in /usr/lib/sysctl.d/*.conf; do ln -s /dev/null "/etc/sysctl.d/${file##*/}"; done
+
 # A container cannot load kernel modules nor set the clock; chrony runs there as it does elsewhere, but leaves the clock alone.
 systemctl mask systemd-modules-load.service
 install -d /etc/systemd/system/chrony.service.d
