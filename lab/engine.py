@@ -74,11 +74,11 @@ def ensure() -> Engine:
 
 def stop_own() -> bool:
     """Stop the lab's own engine; False where none was running."""
-    pid = _own_pid()
-    if pid is None:
+    dockerd = [pid for pid, command in _processes() if _is_own(command) and Path(command[0]).name == "dockerd"]
+    if not dockerd:
         return False
-    run([*machine.as_root(), "kill", str(pid)])
-    wait_for("The end of the lab's Docker Engine", lambda: _own_pid() is None, seconds=60, evidence=_log_tail)
+    run([*machine.as_root(), "kill", str(dockerd[0])])
+    wait_for("The end of the lab's Docker Engine", lambda: not _remains(), seconds=60, evidence=_log_tail)
     return True
 
 
@@ -117,7 +117,7 @@ def _start_own() -> Engine:
 def _start_script() -> str:
     """Shell script that becomes dockerd, in a mount namespace where cgroup v2 is the only hierarchy.
 
-    A mount over /run/containerd hides the machine's containerd: containers would start in its namespace, not in this one.
+    A mount over /run/containerd hides the machine's containerd, which would start containers outside this namespace.
     """
     dockerd = [
         find_program("dockerd") or "dockerd",
@@ -143,15 +143,18 @@ exec {shlex.join(dockerd)}
 
 def _end_remains() -> None:
     """End what an engine that was killed left running: its containers would hold the addresses of the next ones."""
-    processes = dict(_processes())
-    remains = {pid for pid, command in processes.items() if _is_own(command)}
-    remains |= {pid for pid in processes if _parent(pid) in remains}
+    remains = _remains()
     if remains:
         say(f"The lab's Docker Engine does not answer; ending what is left of it ({len(remains)} processes)")
-        run([*machine.as_root(), "kill", "-KILL", *map(str, remains)], check=False)
-        wait_for("The end of the old engine", lambda: not any(_is_own(c) for _pid, c in _processes()), seconds=30)
+        inside = {pid for pid, _command in _processes() if _parent(pid) in remains}
+        run([*machine.as_root(), "kill", "-KILL", *map(str, remains | inside)], check=False)
+        wait_for("The end of the old engine", lambda: not _remains(), seconds=30)
     if RUN.exists():
         run([*machine.as_root(), "rm", "-rf", str(RUN)])
+
+
+def _remains() -> set[int]:
+    return {pid for pid, command in _processes() if _is_own(command)}
 
 
 def _processes() -> Iterator[tuple[int, list[str]]]:

@@ -182,7 +182,12 @@ def _authorize(engine: Engine, host: Host) -> None:
 def _prove_ssh(host: Host) -> None:
     """Log in the way Ansible does, host key checking included."""
     address, port = host.ssh_endpoint
-    options = [f'UserKnownHostsFile="{KNOWN_HOSTS}"', "StrictHostKeyChecking=yes", "BatchMode=yes", "IdentitiesOnly=yes"]
+    options = [
+        f'UserKnownHostsFile="{KNOWN_HOSTS}"',
+        "StrictHostKeyChecking=yes",
+        "BatchMode=yes",
+        "IdentitiesOnly=yes",
+    ]
     login = ["ssh", "-F", "none", "-i", str(KEY), "-p", str(port), *(p for option in options for p in ("-o", option))]
     run([*login, f"ops@{address}", "sudo", "-n", "true"])
 
@@ -219,4 +224,6 @@ def _greets(host: Host) -> bool:
 def _evidence(engine: Engine, host: Host) -> str:
     status = engine.try_docker("exec", host.name, "systemctl", "--failed", "--plain", "--no-legend")
     logs = engine.try_docker("logs", "--tail", "15", host.name)
-    return f"container: {state(engine, host)}\nfailed units: {status.stdout or status.stderr}\n{logs.stdout}{logs.stderr}"
+    return (
+        f"container: {state(engine, host)}\nfailed units: {status.stdout or status.stderr}\n{logs.stdout}{logs.stderr}"
+    )

@@ -70,9 +70,13 @@ def _debian(engine: Engine) -> str:
     tree = STATE / "rootfs.tar"
     make = ["mmdebstrap", "--variant=apt", f"--keyring={machine.DEBIAN_KEYRING}", DEBIAN_SUITE, "-", MIRROR]
     with tree.open("wb") as output, _LOG.open("a") as log:
-        made = subprocess.run([*machine.as_root(), *make], stdin=subprocess.DEVNULL, stdout=output, stderr=log, check=False)
+        made = subprocess.run(
+            [*machine.as_root(), *make], stdin=subprocess.DEVNULL, stdout=output, stderr=log, check=False
+        )
     if made.returncode != 0:
-        raise LabError(f"mmdebstrap cannot make Debian {DEBIAN_SUITE} from {MIRROR} (all of it: {_LOG}):\n{_log_tail()}")
+        raise LabError(
+            f"mmdebstrap cannot make Debian {DEBIAN_SUITE} from {MIRROR} (all of it: {_LOG}):\n{_log_tail()}"
+        )
     base = f"{REPOSITORY}:base"
     engine.docker("import", str(tree), base)
     tree.unlink()
@@ -102,7 +106,18 @@ def _prepare(engine: Engine, base: str, name: str) -> None:
         mounts += ["--volume", f"{_AUTHORITIES}:/authorities:ro"]
     settings = {"MIRROR": MIRROR, "SECURITY_MIRROR": SECURITY_MIRROR, "EXTRA_PACKAGES": EXTRA_PACKAGES}
     environment = [part for key, value in settings.items() for part in ("--env", f"{key}={value}")]
-    command = ["run", "--name", container, "--network", "host", *mounts, *environment, base, "/bin/sh", "/prepare-image.sh"]
+    command = [
+        "run",
+        "--name",
+        container,
+        "--network",
+        "host",
+        *mounts,
+        *environment,
+        base,
+        "/bin/sh",
+        "/prepare-image.sh",
+    ]
     try:
         with _LOG.open("a") as log:
             made = subprocess.run(
