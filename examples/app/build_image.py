@@ -27,7 +27,7 @@ import time
 from collections import deque
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Iterator
+from typing import IO, Callable, Iterator
 
 HERE = Path(__file__).resolve().parent
 STATE = HERE.parents[1] / ".lab" / "app"
@@ -40,6 +40,9 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 ROOM = 1_000_000_000
 
 SUITE = "trixie"
+MIRROR = os.environ.get("GONOGO_LAB_MIRROR") or "http://deb.debian.org/debian"
+SECURITY_MIRROR = os.environ.get("GONOGO_LAB_SECURITY_MIRROR") or "http://deb.debian.org/debian-security"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = (
     "python3",
     "python3-fastapi",
@@ -65,15 +68,24 @@ HOOKS = (
 )
 
 
+# /tmp may be a small tmpfs that is mounted nodev.
+BUILD_ENVIRONMENT = (f"SOURCE_DATE_EPOCH={EPOCH}", "TMPDIR=/var/tmp", "LC_ALL=C.UTF-8")
+
+Say = Callable[[str], None]
+
+
 class BuildError(Exception):
     """Why there is no image, and how to mend it."""
 
 
-def bootstrap_command(target: Path, mirror: str) -> list[str]:
-    """The mmdebstrap call that makes the lower layer."""
+def bootstrap_command(mirror: str, security_mirror: str) -> list[str]:
+    """The mmdebstrap call that writes the lower layer to its standard output."""
     return [
         "mmdebstrap",
         "--mode=root",
+        "--format=tar",
+        # Named outright: Ubuntu trusts other keys, an older Debian may not know this suite's.
+        f"--keyring={KEYRING}",
         "--variant=essential",
         f"--include={','.join(PACKAGES)}",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
@@ -81,10 +93,10 @@ def bootstrap_command(target: Path, mirror: str) -> list[str]:
         *(f"--customize-hook={hook}" for hook in HOOKS),
         "--skip=output/dev",
         SUITE,
-        str(target),
+        "-",
         f"deb {mirror} {SUITE} main",
         f"deb {mirror} {SUITE}-updates main",
-        f"deb {mirror}-security {SUITE}-security main",
+        f"deb {security_mirror} {SUITE}-security main",
     ]
 
 
@@ -182,7 +194,7 @@ def read_archive_id(archive: Path) -> str:
     return f"sha256:{hashlib.sha256(config).hexdigest()}"
 
 
-def build(output: Path, *, version: str, mirror: str, refresh: bool) -> str:
+def build(output: Path, *, version: str, refresh: bool) -> str:
     """Bring `image.tar.gz` and `image_id` under `output` up to date, and return the image id."""
     started = time.monotonic()
 
@@ -195,7 +207,7 @@ def build(output: Path, *, version: str, mirror: str, refresh: bool) -> str:
     for directory in (output, STATE / "cache"):
         directory.mkdir(parents=True, exist_ok=True)
     with locked(STATE / "cache" / "lock"):
-        base = root_file_system(mirror, architecture, refresh=refresh, say=say)
+        base = root_file_system(architecture, refresh=refresh, say=say)
         base_digest = base.with_suffix(".sha256").read_text().strip()
         application = application_layer(HERE / "app")
         diff_ids = [f"sha256:{base_digest}", f"sha256:{hashlib.sha256(application).hexdigest()}"]
@@ -215,9 +227,10 @@ def build(output: Path, *, version: str, mirror: str, refresh: bool) -> str:
     return wanted
 
 
-def root_file_system(mirror: str, architecture: str, *, refresh: bool, say: Any) -> Path:
+def root_file_system(architecture: str, *, refresh: bool, say: Say) -> Path:
     """Return the lower layer as a tar, made once for each recipe, with its digest in a file beside it."""
-    recipe = json.dumps([bootstrap_command(Path("-"), mirror), EPOCH, architecture])
+    command = bootstrap_command(MIRROR, SECURITY_MIRROR)
+    recipe = json.dumps([command, EPOCH, architecture])
     base = STATE / "cache" / f"base-{hashlib.sha256(recipe.encode()).hexdigest()[:16]}.tar"
     digest = base.with_suffix(".sha256")
     if digest.is_file() and base.is_file() and not refresh:
@@ -225,7 +238,7 @@ def root_file_system(mirror: str, architecture: str, *, refresh: bool, say: Any)
     require_means(base.parent)
     say(f"making the root file system: Debian {SUITE}, {', '.join(PACKAGES)}")
     with replacing(base) as partial:
-        bootstrap(bootstrap_command(partial, mirror), say)
+        bootstrap([*as_root(), "env", *BUILD_ENVIRONMENT, *command], partial, say)
         digest.unlink(missing_ok=True)
     digest.write_text(_sha256_file(base) + "\n")
     for stale in set(base.parent.glob("base-*")) - {base, digest}:
@@ -235,26 +248,43 @@ def root_file_system(mirror: str, architecture: str, *, refresh: bool, say: Any)
 
 
 def require_means(directory: Path) -> None:
-    if os.geteuid() != 0:
-        raise BuildError("the root file system of the image is made as root: run this again with sudo")
-    if shutil.which("mmdebstrap") is None:
-        raise BuildError("mmdebstrap is not installed: apt-get install --no-install-recommends mmdebstrap")
+    for found, package in ((shutil.which("mmdebstrap"), "mmdebstrap"), (KEYRING.exists(), "debian-archive-keyring")):
+        if not found:
+            raise BuildError(f"{package} is not installed: apt-get install --no-install-recommends {package}")
     for place in (directory, Path("/var/tmp")):
         free = shutil.disk_usage(place).free
         if free < ROOM:
-            raise BuildError(f"{place} has {free / 1e6:.0f} MB free, the build takes {ROOM / 1e6:.0f} MB: make room there")
+            raise BuildError(
+                f"{place} has {free / 1e6:.0f} MB free, the build takes {ROOM / 1e6:.0f} MB: make room there"
+            )
 
 
-def bootstrap(command: list[str], say: Any) -> None:
+def as_root() -> list[str]:
+    """The command prefix that makes a command run as root: nothing, or sudo."""
+    if os.geteuid() == 0:
+        return []
+    if (
+        shutil.which("sudo")
+        and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
+    ):
+        return ["sudo", "-n"]
+    raise BuildError(
+        "the root file system of the image is made as root, and `sudo -n true` does not work here:"
+        " run this as root, or allow this user sudo without a password"
+    )
+
+
+def bootstrap(command: list[str], target: Path, say: Say) -> None:
     """Run mmdebstrap, passing its phases on; raise BuildError with its last words when it fails."""
-    # /tmp may be a small tmpfs that is mounted nodev.
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "TMPDIR": "/var/tmp", "LC_ALL": "C.UTF-8"}
     last: deque[str] = deque(maxlen=40)
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
+    with (
+        target.open("wb") as output,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, text=True, errors="replace"
+        ) as process,
+    ):
+        assert process.stderr is not None
+        for line in process.stderr:
             last.append(line.rstrip())
             if line.startswith("I: ") and line.endswith("...\n"):
                 say(f"  {line[3:].rstrip()}")
@@ -307,13 +337,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the image of the reference application without a registry.")
     parser.add_argument("--output", type=Path, default=STATE, help="directory of image.tar.gz and image_id")
     parser.add_argument("--version", default=VERSION, help="version the image reports; another one is another release")
-    parser.add_argument("--mirror", default="http://deb.debian.org/debian", help="Debian mirror")
-    parser.add_argument("--refresh", action="store_true", help="fetch the newest packages although nothing changed here")
+    parser.add_argument(
+        "--refresh", action="store_true", help="fetch the newest packages although nothing changed here"
+    )
     arguments = parser.parse_args()
     try:
-        build(
-            arguments.output, version=arguments.version, mirror=arguments.mirror.rstrip("/"), refresh=arguments.refresh
-        )
+        build(arguments.output, version=arguments.version, refresh=arguments.refresh)
     except (BuildError, OSError) as error:
         print(f"build_image.py: {error}", file=sys.stderr)
         return 1

@@ -66,6 +66,8 @@ def create_app(notes: Notes, cache: Cache, *, version: str) -> FastAPI:
     async def healthy() -> JSONResponse:
         answers = await ask()
         ok = all(answer == health.ANSWERED for answer in answers.values())
+        if not ok:
+            log.warning("unhealthy", extra={"fields": answers})
         body = {"status": "healthy" if ok else "unhealthy", "version": version, **answers}
         return JSONResponse(body, status_code=200 if ok else 503, headers={"Cache-Control": "no-store"})
 

@@ -25,7 +25,7 @@ Note = dict[str, Any]
 class Notes:
     """Notes in PostgreSQL. The table is made with the first connection that works, so the order of start is free."""
 
-    FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError)
+    FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
     # CREATE TABLE IF NOT EXISTS alone still fails when two sessions run it at the same moment, hence the lock.
     _SCHEMA = """
@@ -80,7 +80,7 @@ class Notes:
                 await connection.execute(self._SCHEMA)
                 self._prepared = True
             yield connection
-        except (asyncio.CancelledError, asyncio.TimeoutError):
+        except (asyncio.CancelledError, TimeoutError):
             connection.terminate()  # a server that is silent would not answer the polite way either
             raise
         finally:

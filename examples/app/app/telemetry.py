@@ -52,6 +52,6 @@ class RequestTelemetry:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         REQUESTS.labels(method, route, status).inc()
         DURATION.labels(method, route).observe(seconds)
-        if status >= 400 or route not in _QUIET:
+        if route not in _QUIET:
             fields = {"method": method, "route": route, "status": status, "milliseconds": round(seconds * 1000, 1)}
             log.log(logging.WARNING if status >= 500 else logging.INFO, "request", extra={"fields": fields})
