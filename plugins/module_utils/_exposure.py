@@ -8,7 +8,7 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass
 
-__all__ = ["ANY", "ExposureError", "Rule", "admits", "rules_for", "sources_for"]
+__all__ = ["ANY", "ExposureError", "Rule", "admits", "ports_open_to", "rules_for", "sources_for"]
 
 ANY = "any"
 LOOPBACK = "127.0.0.1/32"
@@ -98,9 +98,18 @@ def admits(rules: t.Iterable[Rule], *, address: str, port: int) -> bool:
     """Whether `address` may open a TCP connection to a service of the host on `port`."""
     for rule in rules:
         if (rule.port, rule.protocol, rule.publisher) == (port, "tcp", "host"):
-            if rule.source == ANY or ipaddress.ip_address(address) in ipaddress.ip_network(rule.source):
+            if _covers(rule.source, address):
                 return True
     return False
+
+
+def ports_open_to(rules: t.Iterable[Rule], *, address: str = "") -> list[int]:
+    """TCP ports that a client at `address` may reach, sorted; without an address, those that everybody may."""
+    return sorted({rule.port for rule in rules if rule.protocol == "tcp" and _covers(rule.source, address)})
+
+
+def _covers(source: str, address: str) -> bool:
+    return source == ANY or (bool(address) and ipaddress.ip_address(address) in ipaddress.ip_network(source))
 
 
 def _checked(name: str, entry: t.Any, groups: Groups) -> tuple[int, str, str, str]:

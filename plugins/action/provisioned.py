@@ -1,0 +1,24 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction, mask
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._run import Provision
+
+
+class ActionModule(PreflightAction):
+    """Record how far provisioning has come on this host; the gate asks for it as the item run.provisioned."""
+
+    OPTIONS = {
+        "state": {"type": "str", "choices": ["begun", "finished", "failed"], "required": True},
+        "task": {"type": "str", "default": ""},
+        "message": {"type": "str", "default": ""},
+    }
+
+    def act(self) -> dict[str, t.Any]:
+        secrets = self.secrets_of(self.host)
+        message = mask(" ".join(self.options["message"].split()), secrets)[:500]
+        self.current_run().put_provision(Provision(self.host, self.options["state"], self.options["task"], message))
+        return {"changed": False}

@@ -1,0 +1,99 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.template import Templar
+
+from ansible_collections.gonogo.preflight.plugins.plugin_utils import _roles
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import AskingError, arguments_of
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import (
+    Project,
+    item_for,
+    problems_of_run,
+    project_questions,
+)
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report, remember
+
+_UNDEFINED = re.compile(r"'[^']+' is undefined")
+
+
+class ActionModule(PreflightAction):
+    """Check checklist, policy, inventory and the roles' variables of every host, before any host is touched."""
+
+    BYPASS_HOST_LOOP = True
+    OPTIONS = {
+        "gated": {"type": "bool", "default": True},
+        "roles": {"type": "path", "default": ""},
+    }
+
+    def act(self) -> dict[str, t.Any]:
+        project, run = self.project(), self.current_run()
+        asked = project_questions(project, self.groups, self.hostvars)
+        problems = problems_of_run(project, self._loader, self.groups) if self.options["gated"] else []
+        remember(run, project, asked, problems)
+        if self.options["gated"]:
+            Report.of(run, ["start"], run.started).write()
+        errors = [*problems, *self._addresses(), *self._arguments(project), *self._roles()]
+        if errors:
+            raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
+        hosts = len(self.groups["all"])
+        return {"changed": False, "msg": "%d items, %d answers from %d hosts" % (len(project.items), len(asked), hosts)}
+
+    def _addresses(self) -> list[str]:
+        hosts = self.groups["all"]
+        if len(hosts) < 2:
+            return []
+        return [
+            "inventory: %s has no preflight_address; it is the address at which the other hosts reach it" % host
+            for host in hosts
+            if not self.hostvars[host].get("preflight_address")
+        ]
+
+    def _arguments(self, project: Project) -> list[str]:
+        """Every item can be asked of every subject: nothing undefined, every type right."""
+        errors = []
+        for question in project_questions(project, self.groups, self.hostvars):
+            if question.subject not in self.groups["all"]:
+                continue
+            variables = dict(self.hostvars.raw_get(question.subject))  # type: ignore[attr-defined]
+            variables.update(hostvars=self.hostvars, preflight_vantage=question.vantage)
+            try:
+                arguments_of(item_for(project, question.item, question.subject, self.hostvars), variables, self._loader)
+            except AskingError as error:
+                errors.append("item %s on %s: %s" % (question.item, question.subject, error))
+        return errors
+
+    def _roles(self) -> list[str]:
+        """Each role that provisioning applies to a host finds the variables it requires, of the right type."""
+        if not self.options["roles"]:
+            return []
+        errors = []
+        for applied in _roles.applied(self._loader.load_from_file(self.options["roles"], trusted_as_template=True)):
+            for host in self.groups["all"]:
+                templar = Templar(loader=self._loader, variables=dict(self.hostvars.raw_get(host), hostvars=self.hostvars))  # type: ignore[attr-defined]
+                if all(templar.evaluate_conditional(condition) for condition in applied.when):
+                    errors += ["role %s on %s: %s" % (applied.role, host, message) for message in self._of_role(applied.role, templar)]
+        return errors
+
+    @staticmethod
+    def _of_role(role: str, templar: Templar) -> list[str]:
+        options = _roles.options(role)
+        given, errors = {}, []
+        for name in options:
+            if name not in templar.available_variables:
+                continue
+            try:
+                given[name] = templar.template(templar.available_variables[name])
+            except AnsibleError as error:
+                undefined = _UNDEFINED.search(str(error))
+                errors.append("%s cannot be filled in: %s" % (name, undefined.group(0) if undefined else "its template is wrong"))
+                given[name] = None
+        validated = ArgumentSpecValidator(options).validate({name: value for name, value in given.items() if value is not None})
+        missing = {name for name, value in given.items() if value is None}
+        return errors + [message for message in validated.error_messages if not any(name in message for name in missing)]

@@ -1,0 +1,133 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+
+from ansible.errors import AnsibleConnectionFailure
+
+from ansible_collections.gonogo.preflight.plugins.module_utils._children import Child, ready
+from ansible_collections.gonogo.preflight.plugins.module_utils._engine import CALL_LIMIT, observe
+from ansible_collections.gonogo.preflight.plugins.module_utils._questions import CONTROLLER, Item
+from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import Question
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import (
+    AskingError,
+    answer_of,
+    arguments_of,
+    as_asked,
+    error_of,
+)
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import Project, item_for, project_questions
+
+_STARTED_LATE = 10.0
+
+Pair = t.Tuple[Question, Item, t.Dict[str, t.Any]]
+Answer = t.Dict[str, t.Any]
+
+
+class ActionModule(PreflightAction):
+    """Ask this host its questions in one call, and write the answers to the spool before anything else happens."""
+
+    OPTIONS = {
+        "door": {"type": "str", "choices": ["start", "live"], "default": "start"},
+        "vantage": {"type": "str", "choices": ["host", "outside"], "default": "host"},
+    }
+
+    def act(self) -> dict[str, t.Any]:
+        project, run = self.project(), self.current_run()
+        door, vantage = self.options["door"], self.options["vantage"]
+        asked = [one for one in project_questions(project, self.groups, self.hostvars) if self._is_mine(one)]
+        secrets = self.secrets_of(self.host)
+        pairs, answers = self._prepare(project, asked, secrets)
+        try:
+            answers += self._ask(pairs, secrets)
+        except AnsibleConnectionFailure as error:
+            answers += [error_of(question, "unreachable: %s" % error, secrets) for question, _item, _asked in pairs]
+            raise
+        finally:
+            run.put_answers(self.host, door, vantage, answers)
+        counts = {status: sum(one["status"] == status for one in answers) for status in ("pass", "fail", "error")}
+        return {"changed": False, "counts": counts}
+
+    def _is_mine(self, question: Question) -> bool:
+        """On itself, a host answers for itself and has the controller look at it; outside, it looks at the others."""
+        if question.door != self.options["door"]:
+            return False
+        if self.options["vantage"] == "outside":
+            return question.vantage == self.host and question.subject != self.host
+        return question.subject == self.host and question.vantage in (self.host, CONTROLLER)
+
+    def _prepare(self, project: Project, asked: list[Question], secrets: list[str]) -> tuple[list[Pair], list[Answer]]:
+        """(what can be asked, errors for what cannot)."""
+        pairs, answers = [], []
+        for question in asked:
+            item = item_for(project, question.item, question.subject, self.hostvars)
+            try:
+                arguments = arguments_of(item, self._variables(question), self._loader)
+            except AskingError as error:
+                answers.append(error_of(question, str(error), secrets))
+            else:
+                pairs.append((question, item, as_asked(item, question, arguments)))
+        return pairs, answers
+
+    def _variables(self, question: Question) -> dict[str, t.Any]:
+        """The subject's own variables, and who looks at it."""
+        variables = dict(self.task_vars) if question.subject == self.host else dict(self.hostvars.raw_get(question.subject))  # type: ignore[attr-defined]
+        variables.update(hostvars=self.hostvars, preflight_vantage=question.vantage)
+        return variables
+
+    def _ask(self, pairs: list[Pair], secrets: list[str]) -> list[Answer]:
+        """The controller's own look runs beside the call to the host."""
+        here = [pair for pair in pairs if pair[0].vantage == CONTROLLER]
+        there = [pair for pair in pairs if pair[0].vantage != CONTROLLER]
+        child = None
+        if here:
+            items = [asked for _question, _item, asked in here]
+            child = Child(lambda send: send(observe(items)))
+        answers = []
+        try:
+            if there:
+                answers = self._judged(there, self._observe_on_host([asked for _question, _item, asked in there]), secrets)
+        finally:
+            if child is not None:
+                observations = _collected(child)
+                child.close()
+                answers += self._judged(here, observations, secrets)
+        return answers
+
+    def _observe_on_host(self, items: list[dict[str, t.Any]]) -> list[t.Any]:
+        result = self._execute_module(
+            module_name="gonogo.preflight.observe",
+            module_args={"items": json.dumps(items)},
+            task_vars=self.task_vars,
+        )
+        answers = result.get("answers")
+        if isinstance(answers, list):
+            return answers
+        error = "the check did not run on this host: %s" % (result.get("msg") or result.get("module_stderr") or "no answer")
+        return [{"id": item["id"], "subject": item["subject"], "error": error} for item in items]
+
+    @staticmethod
+    def _judged(pairs: list[Pair], observations: list[t.Any], secrets: list[str]) -> list[Answer]:
+        """Exactly one answer for each question asked; what was not asked is dropped."""
+        answers = []
+        for question, item, _asked in pairs:
+            found = [one for one in observations if isinstance(one, dict) and (one.get("id"), one.get("subject")) == (item.id, question.subject)]
+            if len(found) == 1:
+                answers.append(answer_of(found[0], item, question, secrets))
+            else:
+                answers.append(error_of(question, "%d answers came back for this item" % len(found)))
+        return answers
+
+
+def _collected(child: Child) -> list[t.Any]:
+    """The one message of the child that looks from the controller; nothing when it does not come in time."""
+    deadline = time.monotonic() + CALL_LIMIT + _STARTED_LATE
+    while not child.finished and time.monotonic() < deadline:
+        if ready([child], deadline - time.monotonic()):
+            for message in child.read():
+                return list(message)
+    return []

@@ -1,0 +1,87 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: board
+type: aggregate
+short_description: Ends a gated run with the GO / NO-GO board and its reports
+version_added: 0.1.0
+description:
+  - Prints the board, writes C(results.json) and C(checklist.md) below C(reports/), and lets a run that did not end in GO
+    end with an exit status that is not 0, also where Ansible itself saw no failed task (a play that matched no host).
+  - Playbooks that do not call the gate are left alone.
+requirements:
+  - C(callbacks_enabled = gonogo.preflight.board) in ansible.cfg
+author:
+  - gonogo.preflight maintainers (@gonogo-preflight)
+"""
+
+import time
+import typing as t
+
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._board import board, no_verdict
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import current_run
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report
+
+_COLLECTION = "gonogo.preflight."
+_EXIT = 2
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "gonogo.preflight.board"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._doors: list[str] = []
+
+    def v2_playbook_on_start(self, playbook: t.Any) -> None:
+        """Which doors this playbook is to pass, from the actions it holds."""
+        actions = {action for play in playbook.get_plays() for action in _actions(play)}
+        if actions & {_COLLECTION + "gate", _COLLECTION + "release"}:
+            self._doors.append("start")
+        if _COLLECTION + "confirm" in actions:
+            self._doors.append("live")
+
+    def v2_playbook_on_stats(self, stats: t.Any) -> None:
+        if not self._doors or context.CLIARGS.get("listtasks") or context.CLIARGS.get("listhosts"):
+            return
+        doors = ["start"] if context.CLIARGS.get("check") else self._doors
+        run = current_run(main_process=True)
+        questions, _context = run.questions() if run.exists else ([], {})
+        if not questions:
+            self._show(no_verdict("the run ended before the checklist was read"))
+            raise SystemExit(_EXIT)
+        report = Report.of(run, doors, time.time())
+        self._show(board(report, report.write()))
+        failed = any(stats.failures.values()) or any(stats.dark.values())
+        if not report.go and not failed:
+            # Ansible would end with 0 here: nothing failed, because nothing was asked.
+            raise SystemExit(_EXIT)
+
+    def _show(self, lines: list[str]) -> None:
+        self._display.display("")
+        for line in lines:
+            self._display.display(line)
+
+
+def _actions(play: t.Any) -> t.Iterator[str]:
+    """The full names of the actions in a play, its static roles and blocks included."""
+    for block in play.compile():
+        for task in _tasks(block):
+            yield str(task.resolved_action or task.action)
+
+
+def _tasks(block: t.Any) -> t.Iterator[t.Any]:
+    for part in (block.block, block.rescue, block.always):
+        for entry in part:
+            if hasattr(entry, "block"):
+                yield from _tasks(entry)
+            else:
+                yield entry

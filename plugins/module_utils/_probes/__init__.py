@@ -1,0 +1,26 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of probe kinds. Plain imports: AnsiballZ ships only what is imported statically."""
+
+from __future__ import annotations
+
+import typing as t
+
+from . import _docker, _fail2ban, _gpu, _hardware, _http, _os, _postgresql, _redis, _sshd, _tcp, _ufw
+from ._base import Probe
+
+__all__ = ["PROBES"]
+
+PROBES: t.Mapping[str, type[Probe]] = {
+    "docker": _docker.DockerProbe,
+    "fail2ban": _fail2ban.Fail2banProbe,
+    "gpu": _gpu.GpuProbe,
+    "hardware": _hardware.HardwareProbe,
+    "http": _http.HttpProbe,
+    "os": _os.OsProbe,
+    "postgresql": _postgresql.PostgresqlProbe,
+    "redis": _redis.RedisProbe,
+    "sshd": _sshd.SshdProbe,
+    "tcp": _tcp.TcpProbe,
+    "ufw": _ufw.UfwProbe,
+}

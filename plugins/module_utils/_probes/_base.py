@@ -1,0 +1,88 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every probe kind shares: the shape of an observation, the error of a probe that could not look, running a command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import typing as t
+from dataclasses import dataclass
+
+__all__ = ["Observation", "Probe", "ProbeError", "Secrets", "output_of"]
+
+Secrets = t.Mapping[str, str]
+
+_COMMAND_LIMIT = 12.0
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What a probe saw.
+
+    :ivar value: plain data (text, number, boolean, list, mapping) that an expectation is held against; never a secret.
+    :ivar evidence: one line that says where the value was read.
+    """
+
+    value: t.Any
+    evidence: str = ""
+
+
+class ProbeError(Exception):
+    """The probe could not look. This is an answer of its own, never "nothing there".
+
+    :ivar remedy: the command or step that lets it look, or "".
+    """
+
+    def __init__(self, message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+class Probe:
+    """One kind of probe; an object serves the items of one kind in one call and keeps what they share.
+
+    ARGUMENTS is the argument spec (in Ansible's form) of an item's `with`; `fact` selects what is observed.
+    """
+
+    ARGUMENTS: t.ClassVar[t.Mapping[str, t.Mapping[str, t.Any]]] = {}
+
+    def __init__(self, secrets: Secrets) -> None:
+        self.secrets = secrets
+
+    def observe(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Look once; raises ProbeError when it cannot.
+
+        Facts are methods named `fact_<name>`.
+        """
+        method: t.Callable[[t.Mapping[str, t.Any]], Observation] = getattr(self, "fact_" + arguments["fact"])
+        return method(arguments)
+
+
+def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), package: str = "") -> str:
+    """Standard output of a command run in the C locale, without a shell.
+
+    Raises ProbeError when it is not installed (naming `package`), takes longer than 12 s or ends with a status that
+    is not in `accept`.
+    """
+    environment = dict(os.environ, LC_ALL="C", PATH=_PATH)
+    try:
+        done = subprocess.run(
+            list(arguments),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_COMMAND_LIMIT,
+            env=environment,
+            check=False,
+        )
+    except FileNotFoundError:
+        remedy = "apt-get install %s" % package if package else ""
+        raise ProbeError("%s is not installed" % arguments[0], remedy) from None
+    except subprocess.TimeoutExpired:
+        raise ProbeError("`%s` gave no answer within %.0f s" % (" ".join(arguments), _COMMAND_LIMIT)) from None
+    if done.returncode not in accept:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        last = said[-1] if said else "no message"
+        raise ProbeError("`%s` ended with status %d: %s" % (" ".join(arguments), done.returncode, last))
+    return done.stdout.decode(errors="replace")

@@ -1,0 +1,103 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PostgreSQL through psycopg2, over the local socket as the operating system user `postgres` (peer authentication)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import typing as t
+
+from ._base import Observation, Probe, ProbeError
+
+__all__ = ["PostgresqlProbe"]
+
+_USER = "postgres"
+_SOCKETS = "/var/run/postgresql"
+
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS; the server ends a query after 5 s,
+# the kernel a silent connection after 8 s, and the engine the whole child where neither does.
+_CONNECTION: t.Mapping[str, t.Any] = {
+    "host": _SOCKETS,
+    "user": _USER,
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "tcp_user_timeout": 8000,
+    "application_name": "gonogo.preflight verify",
+    "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c default_transaction_read_only=on",
+}
+
+_ROLE = """
+SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolcanlogin
+FROM pg_catalog.pg_roles WHERE rolname = %s
+"""
+_PRIVILEGES = ("superuser", "create role", "create database", "replication", "bypass row security")
+
+
+class PostgresqlProbe(Probe):
+    ARGUMENTS = {
+        "fact": {"type": "str", "required": True, "choices": ["database", "role", "version"]},
+        "name": {"type": "str"},
+    }
+
+    def __init__(self, secrets: t.Mapping[str, str]) -> None:
+        super().__init__(secrets)
+        self._connection: t.Any = None
+
+    def query(self, statement: str, values: t.Sequence[t.Any] = ()) -> list[tuple[t.Any, ...]]:
+        """Rows of a read-only statement; raises ProbeError with the server's own message."""
+        try:
+            import psycopg2
+        except ImportError as error:
+            raise ProbeError("library missing: %s" % error, "apt-get install python3-psycopg2") from None
+        if self._connection is None:
+            _become_postgres()
+            try:
+                self._connection = psycopg2.connect(dbname="postgres", **_CONNECTION)
+                self._connection.set_session(readonly=True, autocommit=True)
+            except psycopg2.Error as error:
+                raise ProbeError("PostgreSQL does not answer: %s" % _first_line(error), "systemctl restart postgresql") from None
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement, values)
+                rows: list[tuple[t.Any, ...]] = cursor.fetchall()
+                return rows
+        except psycopg2.Error as error:
+            raise ProbeError("PostgreSQL refused the query: %s" % _first_line(error)) from None
+
+    def fact_version(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Major and minor version of the server, as in "17.6"."""
+        number = int(self.query("SHOW server_version_num")[0][0])
+        return Observation("%d.%d" % (number // 10000, number % 10000), "server_version_num")
+
+    def fact_database(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Names of the databases that accept connections, a list."""
+        rows = self.query("SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1")
+        return Observation([row[0] for row in rows], "pg_database")
+
+    def fact_role(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Privileges of role `name` that an application must not have, a list; an absent role is an error."""
+        if not arguments.get("name"):
+            raise ProbeError("fact role needs `name`")
+        rows = self.query(_ROLE, [arguments["name"]])
+        if not rows or not rows[0][5]:
+            raise ProbeError("role %s does not exist or cannot log in" % arguments["name"])
+        found = [words for words, granted in zip(_PRIVILEGES, rows[0]) if granted]
+        return Observation(found, "pg_roles, role %s" % arguments["name"])
+
+
+def _become_postgres() -> None:
+    """Peer authentication asks for the operating system user; the engine's child is ours alone, so it may change."""
+    if os.geteuid() != 0:
+        return
+    try:
+        account = pwd.getpwnam(_USER)
+    except KeyError:
+        raise ProbeError("PostgreSQL is not installed: no user %s" % _USER, "apt-get install postgresql") from None
+    os.setgroups([])
+    os.setgid(account.pw_gid)
+    os.setuid(account.pw_uid)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", maxsplit=1)[0]

@@ -1,0 +1,132 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From items and inventory groups to the questions that must be answered. Pure: no I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import typing as t
+from dataclasses import dataclass, field, replace
+
+from . import _expect
+from ._verdict import Question
+
+__all__ = ["CONTROLLER", "DOORS", "Item", "Thresholds", "effective", "empty_groups", "questions", "subjects", "vantage_of"]
+
+CONTROLLER = "controller"
+
+DOORS: t.Mapping[str, str] = {"host": "start", "live": "live"}
+"""The door that asks the items of a stage."""
+
+Groups = t.Mapping[str, t.Sequence[str]]
+"""Inventory group to its hosts, in inventory order."""
+
+Thresholds = t.Mapping[str, t.Mapping[str, t.Any]]
+"""Item to the expectation that the inventory of one host sets for it."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One box of the checklist, as catalogue and checklist have it.
+
+    :ivar looks_from: "host", "controller", "outside" (another host of the inventory) or a group.
+    :ivar checklist_expect: what catalogue and checklist expect, before the inventory's word.
+    """
+
+    id: str
+    title: str
+    area: str
+    why: str
+    asks: str
+    cls: str
+    stage: str
+    severity: str
+    hosts: str
+    per: str
+    looks_from: str
+    probe: str
+    arguments: t.Mapping[str, t.Any]
+    expect: _expect.Expectation
+    source: str
+    fixed_by: str = ""
+    variable: str = ""
+    remedy: str = ""
+    limit: float = 15.0
+    checklist_expect: _expect.Expectation = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of what is asked, before templating."""
+        asked = [self.id, self.probe, self.arguments, self.expect, self.looks_from, self.stage]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def effective(item: Item, thresholds: Thresholds) -> Item:
+    """`item` with the inventory's expectation where there is one; its source then says so."""
+    if item.id not in thresholds:
+        return item
+    return replace(item, expect=dict(thresholds[item.id]), checklist_expect=item.expect, source="inventory")
+
+
+def _relaxed(item: Item) -> str:
+    """The checklist's own expectation in words, when the inventory's is weaker."""
+    if not item.checklist_expect or not _expect.weaker(item.expect, item.checklist_expect):
+        return ""
+    return _expect.text(item.checklist_expect)
+
+
+def subjects(item: Item, groups: Groups) -> list[str]:
+    """The inventory names that must answer `item`."""
+    hosts = list(groups.get(item.hosts, ()))
+    return hosts if item.per == "host" else hosts[:1]
+
+
+def vantage_of(item: Item, subject: str, groups: Groups) -> str:
+    """Who looks at `subject`: an inventory name, "controller", or "" when nobody can."""
+    if item.looks_from == "host":
+        return subject
+    if item.looks_from == CONTROLLER:
+        return CONTROLLER
+    if item.looks_from == "outside":
+        return next((host for host in groups.get("all", ()) if host != subject), CONTROLLER)
+    return next((host for host in groups.get(item.looks_from, ()) if host != subject), "")
+
+
+def empty_groups(items: t.Sequence[Item], groups: Groups, excused: t.Container[str]) -> list[str]:
+    """A sentence for each item that nobody would answer; items in `excused` are not applicable here."""
+    return [
+        "%s asks the hosts of group %s, which has none" % (item.id, item.hosts)
+        for item in items
+        if item.id not in excused and not subjects(item, groups)
+    ]
+
+
+def questions(items: t.Sequence[Item], groups: Groups, thresholds: t.Mapping[str, Thresholds]) -> list[Question]:
+    """Every question of the checklist, from data alone.
+
+    An item of an empty group still gets one row, with the group as its subject, so that no report loses it.
+
+    :param thresholds: host to the expectations its inventory sets.
+    """
+    found = []
+    for item in items:
+        for subject in subjects(item, groups) or ["group " + item.hosts]:
+            asked = effective(item, thresholds.get(subject, {}))
+            found.append(
+                Question(
+                    item=asked.id,
+                    subject=subject,
+                    vantage=vantage_of(asked, subject, groups) if subject in groups.get("all", ()) else "",
+                    door=DOORS[asked.stage],
+                    severity=asked.severity,
+                    title=asked.title,
+                    area=asked.area,
+                    expected=_expect.text(asked.expect),
+                    source=asked.source,
+                    digest=asked.digest,
+                    remedy=asked.remedy,
+                    relaxed=_relaxed(asked),
+                )
+            )
+    return found

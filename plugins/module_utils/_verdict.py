@@ -1,0 +1,196 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which questions a checklist asks, and the verdict over their answers. Pure: no I/O; time is an argument."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+__all__ = ["Question", "Row", "Verdict", "Waiver", "decide"]
+
+MAX_AGE = 3600.0
+"""Seconds after which an answer is stale even within its own run."""
+
+_SKEW = 60.0
+"""Seconds by which an answer may seem to come from the future: it is stamped on the controller, whose clock may step."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One item asked of one subject.
+
+    :ivar vantage: inventory name of the host that looks, "controller", or "" where no host can.
+    :ivar digest: fingerprint of what is asked; an answer to another question does not count.
+    :ivar relaxed: the inventory's expectation is weaker than the checklist's.
+    """
+
+    item: str
+    subject: str
+    vantage: str
+    door: str
+    severity: str
+    title: str
+    area: str
+    expected: str
+    source: str
+    digest: str
+    remedy: str = ""
+    relaxed: str = ""
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """An excuse from reviewed data: `kind` is "waiver" (the real result stays in sight) or "not_applicable".
+
+    :ivar subjects: inventory names; empty means every subject.
+    :ivar expires: seconds since the epoch, or None where it does not expire (not_applicable).
+    """
+
+    kind: str
+    item: str
+    reason: str
+    owner: str
+    subjects: tuple[str, ...] = ()
+    expires: t.Optional[float] = None
+
+    def covers(self, question: Question, now: float) -> bool:
+        if self.item != question.item or (self.subjects and question.subject not in self.subjects):
+            return False
+        return self.expires is None or now < self.expires
+
+
+@dataclass(frozen=True)
+class Row:
+    """The outcome of one question.
+
+    :ivar status: pass, fail, error or missing: what the system answered.
+    :ivar outcome: the status, or waived, not_applicable or warned: what the gate makes of it.
+    :ivar through: the question does not hold the gate shut.
+    """
+
+    question: Question
+    status: str
+    outcome: str
+    through: bool
+    observed: str = ""
+    evidence: str = ""
+    remedy: str = ""
+    reason: str = ""
+    seconds: float = 0.0
+    at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """GO only when there is something to ask, nothing is wrong with the run, and every row is through."""
+
+    door: str
+    rows: tuple[Row, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+    @property
+    def go(self) -> bool:
+        return bool(self.rows) and not self.problems and all(row.through for row in self.rows)
+
+    @property
+    def word(self) -> str:
+        return "GO" if self.go else "NO-GO"
+
+    @property
+    def blocking(self) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if not row.through)
+
+
+Answer = t.Mapping[str, t.Any]
+
+
+def decide(
+    door: str,
+    questions: t.Sequence[Question],
+    answers: t.Sequence[Answer],
+    *,
+    waivers: t.Sequence[Waiver] = (),
+    problems: t.Sequence[str] = (),
+    started: float,
+    now: float,
+) -> Verdict:
+    """The verdict of `door` over `questions`, which come from data and not from the hosts that answered.
+
+    :param answers: mappings of item, subject, vantage, digest, status, observed, evidence, error, remedy, seconds, at.
+    :param problems: what is wrong with the run as a whole; any of them is NO-GO.
+    :param started: when this run began, seconds since the epoch; an older answer is not of this run.
+    """
+    asked = [question for question in questions if question.door == door]
+    by_key: dict[tuple[str, str], list[Answer]] = {}
+    for answer in answers:
+        by_key.setdefault((str(answer.get("item")), str(answer.get("subject"))), []).append(answer)
+    rows = tuple(
+        _row(question, by_key.get((question.item, question.subject), []), waivers, started=started, now=now)
+        for question in asked
+    )
+    found = list(problems)
+    if not asked:
+        found.append("nothing is asked at door %s: an empty checklist is never a GO" % door)
+    return Verdict(door=door, rows=rows, problems=tuple(found))
+
+
+def _row(question: Question, answers: t.Sequence[Answer], waivers: t.Sequence[Waiver], *, started: float, now: float) -> Row:
+    excuse = next((waiver for waiver in waivers if waiver.covers(question, now)), None)
+    if excuse is not None and excuse.kind == "not_applicable":
+        return Row(question, "missing", "not_applicable", True, reason="%s (%s)" % (excuse.reason, excuse.owner))
+    status, answer, reason = _status(question, answers, started=started, now=now)
+    row = Row(
+        question,
+        status,
+        status,
+        status == "pass",
+        observed=str(answer.get("observed", "")),
+        evidence=str(answer.get("evidence", "")),
+        remedy=str(answer.get("remedy") or question.remedy),
+        reason=reason,
+        seconds=float(answer.get("seconds", 0.0)),
+        at=float(answer.get("at", 0.0)),
+    )
+    if status in ("fail", "error") and excuse is not None:
+        return _changed(row, "waived", "%s (%s)" % (excuse.reason, excuse.owner))
+    if status == "fail" and question.severity == "warn":
+        return _changed(row, "warned", reason)
+    return row
+
+
+def _changed(row: Row, outcome: str, reason: str) -> Row:
+    values = dict(row.__dict__, outcome=outcome, through=True, reason=reason)
+    return Row(**values)
+
+
+def _status(question: Question, answers: t.Sequence[Answer], *, started: float, now: float) -> tuple[str, Answer, str]:
+    """(status, the answer that counts, why): anything but one fresh answer to this very question is no pass."""
+    if not answers:
+        return "missing", {}, _why_missing(question)
+    if len(answers) > 1:
+        return "error", {}, "answered %d times in one run" % len(answers)
+    answer = answers[0]
+    if answer.get("digest") != question.digest:
+        return "error", {}, "the answer belongs to another question: item or threshold changed while the run went on"
+    if answer.get("vantage") != question.vantage:
+        return "error", {}, "answered from %s instead of %s" % (answer.get("vantage"), question.vantage)
+    at = answer.get("at")
+    if not isinstance(at, (int, float)) or isinstance(at, bool):
+        return "error", {}, "the answer carries no time"
+    if at < started - _SKEW or at > now + _SKEW or now - at > MAX_AGE:
+        return "error", {}, "the answer is not of this run, or older than %d minutes" % (MAX_AGE / 60)
+    status = answer.get("status")
+    if status == "error":
+        return "error", answer, str(answer.get("error") or "the probe could not look")
+    if status not in ("pass", "fail"):
+        return "error", answer, "unknown status %r" % (status,)
+    return str(status), answer, ""
+
+
+def _why_missing(question: Question) -> str:
+    if not question.vantage:
+        return "no host can look at %s for this item" % question.subject
+    if question.vantage == question.subject:
+        return "%s gave no answer in this run: unreachable, left out, or not asked" % question.subject
+    return "%s, which looks at %s, gave no answer in this run" % (question.vantage, question.subject)

@@ -1,0 +1,52 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: confirm
+short_description: Keep the release that was started, or put the previous one back
+version_added: 0.1.0
+description:
+  - Decides over the items of stage C(live), which M(gonogo.preflight.verify) asked after the start.
+  - On NO-GO the release that this run started is replaced by the one before it, and the task fails.
+author:
+  - gonogo.preflight maintainers (@gonogo-preflight)
+options:
+  project:
+    description: Name of the Compose project.
+    type: str
+    required: true
+  directory:
+    description: Directory of the project on the host.
+    type: path
+    required: true
+  wait:
+    description: Seconds that the previous release may take to become healthy again.
+    type: int
+    default: 120
+notes:
+  - Does nothing in check mode, since nothing was started.
+seealso:
+  - module: gonogo.preflight.release
+"""
+
+EXAMPLES = r"""
+- name: Keep the release only when it answers from outside
+  gonogo.preflight.confirm:
+    project: shop
+    directory: /opt/gonogo/shop
+"""
+
+RETURN = r"""
+verdict:
+  description: The word of the verdict; a NO-GO fails the task instead.
+  returned: success
+  type: str
+  sample: GO
+answers:
+  description: How many answers the verdict was taken over.
+  returned: success
+  type: int
+  sample: 2
+"""

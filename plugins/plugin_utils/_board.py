@@ -1,0 +1,95 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The board that ends a run in the terminal: the verdict, what blocks it, and what mends that."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..module_utils._verdict import Row
+from ._report import Report
+from ._yaml import shown
+
+__all__ = ["board", "no_verdict"]
+
+_WIDTH = 100
+_RULE = "=" * _WIDTH
+_THIN = "-" * _WIDTH
+
+
+def board(report: Report, paths: tuple[str, ...]) -> list[str]:
+    """The lines of the board."""
+    counts = ", ".join("%d %s" % (count, name.replace("_", " ")) for name, count in report.counts().items() if count)
+    elapsed = max(0, int(report.now - report.run.started))
+    lines = [
+        _RULE,
+        "  %s   %s, checklist %s" % (report.word, report.context.get("environment", "?"), report.context.get("checklist", "?")),
+        "  %d answers: %s   (%d s)" % (len(report.rows), counts or "none", elapsed),
+        _RULE,
+    ]
+    lines += _areas(report)
+    for problem in report.problems:
+        lines += ["  [!] %s" % problem]
+    for rows in _folded(report.blocking):
+        lines += _blocking(rows)
+    for event in report.deployments:
+        lines.append("  %s" % _deployment(event))
+    if not report.go and not report.deployments:
+        lines.append("  Nothing was deployed.")
+    if report.go and not report.deployments:
+        lines.append("  Nothing was deployed: this playbook only verifies.")
+    lines.append(_THIN)
+    lines += ["  %s" % shown(path) for path in paths]
+    return lines
+
+
+def _areas(report: Report) -> list[str]:
+    """One line an area: how many of its boxes are ticked."""
+    lines = []
+    for area in dict.fromkeys(row.question.area for row in report.rows):
+        rows = [row for row in report.rows if row.question.area == area]
+        through = sum(row.through for row in rows)
+        bar = "".join("x" if row.through else "!" for row in rows)
+        relaxed = sum(bool(row.question.relaxed) for row in rows)
+        note = "   %d relaxed in the inventory" % relaxed if relaxed else ""
+        lines.append("  %-12s %2d/%-2d [%s]%s" % (area.replace("_", " "), through, len(rows), bar, note))
+    return [*lines, ""]
+
+
+def _folded(rows: list[Row]) -> list[list[Row]]:
+    """Rows of the same item with the same finding are one entry, whatever the number of hosts."""
+    groups: dict[tuple[str, str, str, str], list[Row]] = {}
+    for row in rows:
+        reason = row.reason.replace(row.question.subject, "")
+        groups.setdefault((row.question.item, row.status, row.observed, reason), []).append(row)
+    return list(groups.values())
+
+
+def _blocking(rows: list[Row]) -> list[str]:
+    first = rows[0]
+    hosts = ", ".join(row.question.subject for row in rows)
+    lines = ["  [%s] %s  on %s" % (first.outcome.upper(), first.question.item, hosts), "        %s" % first.question.title]
+    if first.observed:
+        lines.append("        found     %s" % first.observed)
+    if first.reason:
+        lines.append("        because   %s" % first.reason)
+    lines.append("        expected  %s" % first.question.expected)
+    if first.remedy and first.status != "missing":
+        lines.append("        mend      %s" % first.remedy)
+    return [*lines, ""]
+
+
+def _deployment(event: t.Mapping[str, t.Any]) -> str:
+    words = {
+        "started": "release %s is serving on %s",
+        "unchanged": "release %s was serving on %s already; nothing changed",
+        "starting": "release %s was being started on %s when the run ended",
+    }
+    if str(event["outcome"]) in words:
+        return words[str(event["outcome"])] % (event["release"], event["host"])
+    return "%s: %s" % (event["host"], event["message"])
+
+
+def no_verdict(reason: str) -> list[str]:
+    """The board of a run that should have ended with a verdict and did not."""
+    return [_RULE, "  NO VERDICT   %s" % reason, "  This is not a GO: nothing was decided, and nothing was deployed by it.", _RULE]

@@ -1,0 +1,287 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Load the catalogue, a checklist and an environment's policy, and say exactly what is wrong with them."""
+
+from __future__ import annotations
+
+import datetime
+import glob
+import os
+import re
+import typing as t
+from dataclasses import dataclass, replace
+
+from ..module_utils import _expect
+from ..module_utils._probes import PROBES
+from ..module_utils._questions import CONTROLLER, DOORS, Item
+from ..module_utils._verdict import Waiver
+from ._yaml import InputError, Mapping, load, nearest
+
+__all__ = ["COLLECTION", "Policy", "check_groups", "load_catalogue", "load_checklist", "load_policy", "templated"]
+
+COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+
+_CLASSES = ("provision", "observe", "application", "attest", "platform")
+_SEVERITIES = ("block", "warn")
+_PER = ("host", "group", "deployment")
+
+_REQUIRED = ("id", "title", "why", "class", "stage", "hosts", "probe", "with", "expect")
+_TEXT = ("id", "title", "why", "asks", "class", "stage", "severity", "hosts", "per", "from", "probe", "fixed_by", "variable", "remedy")
+_ITEM_KEYS = (*_TEXT, "with", "expect", "limit")
+_CHOICE_KEYS = ("id", "area", "expect", "severity", "hosts", "per", "from", "limit")
+_ID = re.compile(r"[a-z0-9]+(?:[._][a-z0-9]+)*")
+_LIMIT = (0.1, 60.0)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """An environment's reviewed data.
+
+    :ivar fleet: group to the hosts that must be in it; the gate refuses an inventory that says otherwise.
+    :ivar extra_vars: names that `-e` may set in a gated run.
+    """
+
+    directory: str
+    checklist: str
+    fleet: t.Mapping[str, tuple[str, ...]]
+    extra_vars: tuple[str, ...]
+    waivers: tuple[Waiver, ...]
+
+
+def templated(value: t.Any) -> bool:
+    """Whether `value` holds a template at any depth."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, dict):
+        return any(templated(one) for one in value.values())
+    return isinstance(value, list) and any(templated(one) for one in value)
+
+
+def load_catalogue(directories: t.Sequence[str]) -> dict[str, Item]:
+    """Every item of `<directory>/catalogue/*.yml`, by id. The file's name is the items' area."""
+    found: dict[str, Item] = {}
+    origin: dict[str, str] = {}
+    for directory in directories:
+        for path in sorted(glob.glob(os.path.join(glob.escape(directory), "catalogue", "*.yml"))):
+            area = os.path.splitext(os.path.basename(path))[0]
+            for entry in _entries(path, load(path), "items"):
+                item = _item(path, area, entry)
+                if item.id in found:
+                    raise InputError(path, entry.line, "is in %s already" % origin[item.id], item=item.id)
+                found[item.id], origin[item.id] = item, path
+    return found
+
+
+def _entries(path: str, document: Mapping, key: str, *, only: bool = True) -> list[Mapping]:
+    """The mappings of the list under `key`."""
+    if only:
+        _known_keys(path, document, (key,))
+    entries = document.get(key)
+    if not isinstance(entries, list):
+        raise InputError(path, document.lines.get(key, 1), "needs a list under %r" % key)
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            raise InputError(path, document.lines[key], "%r holds %r, which is not a mapping" % (key, entry))
+    return entries
+
+
+def _known_keys(path: str, entry: Mapping, known: t.Sequence[str], *, item: str = "") -> None:
+    for key in entry:
+        if key not in known:
+            raise InputError(path, entry.lines[key], "unknown key %r; %s" % (key, nearest(key, known)), item=item)
+
+
+def _item(path: str, area: str, entry: Mapping) -> Item:
+    name = entry.get("id")
+    if not isinstance(name, str) or not _ID.fullmatch(name):
+        raise InputError(path, entry.line, "`id` is %r; it is words joined by dots, such as redis.aof" % (name,))
+    _known_keys(path, entry, _ITEM_KEYS, item=name)
+    for key in _REQUIRED:
+        if entry.get(key) in (None, ""):
+            raise InputError(path, entry.line, "`%s` is missing" % key, item=name)
+    for key in _TEXT:
+        if key in entry and not isinstance(entry[key], str):
+            raise InputError(path, entry.lines[key], "`%s` is %r, not text" % (key, entry[key]), item=name)
+    _one_of(path, entry, "class", _CLASSES)
+    _one_of(path, entry, "probe", sorted(PROBES))
+    _arguments(path, entry)
+    item = Item(
+        id=name,
+        title=entry["title"],
+        area=area,
+        why=entry["why"],
+        asks=entry.get("asks", ""),
+        cls=entry["class"],
+        stage=entry["stage"],
+        severity="block",
+        hosts=entry["hosts"],
+        per="host",
+        looks_from="host",
+        probe=entry["probe"],
+        arguments=dict(entry["with"]),
+        expect={},
+        source="catalogue",
+        fixed_by=entry.get("fixed_by", ""),
+        variable=entry.get("variable", ""),
+        remedy=entry.get("remedy", ""),
+    )
+    return _chosen(path, entry, item)
+
+
+def _one_of(path: str, entry: Mapping, key: str, known: t.Sequence[str]) -> None:
+    if key in entry and entry[key] not in known:
+        message = "`%s` is %r; %s" % (key, entry[key], nearest(entry[key], known))
+        raise InputError(path, entry.lines[key], message, item=str(entry.get("id", "")))
+
+
+def _arguments(path: str, entry: Mapping) -> None:
+    """`with` has the keys that the probe declares; types are checked once it is templated."""
+    given, name = entry["with"], entry["id"]
+    declared = PROBES[entry["probe"]].ARGUMENTS
+    if not isinstance(given, Mapping):
+        raise InputError(path, entry.lines["with"], "`with` is %r, not a mapping" % (given,), item=name)
+    _known_keys(path, given, list(declared), item=name)
+    for key, spec in declared.items():
+        if spec.get("required") and given.get(key) in (None, ""):
+            raise InputError(path, entry.lines["with"], "probe %s needs `with.%s`" % (entry["probe"], key), item=name)
+        choices = spec.get("choices")
+        if choices and key in given and not templated(given[key]) and given[key] not in choices:
+            message = "`with.%s` is %r; %s" % (key, given[key], nearest(given[key], choices))
+            raise InputError(path, given.lines[key], message, item=name)
+
+
+def _chosen(path: str, entry: Mapping, item: Item) -> Item:
+    """`item` with what this entry, of the catalogue or a checklist, says of it."""
+    _one_of(path, entry, "stage", sorted(DOORS))
+    _one_of(path, entry, "severity", _SEVERITIES)
+    _one_of(path, entry, "per", _PER)
+    changes: dict[str, t.Any] = {}
+    for key, attribute in {"severity": "severity", "hosts": "hosts", "per": "per", "from": "looks_from"}.items():
+        if key in entry:
+            if not isinstance(entry[key], str) or not entry[key]:
+                raise InputError(path, entry.lines[key], "`%s` is %r, not text" % (key, entry[key]), item=item.id)
+            changes[attribute] = entry[key]
+    if "limit" in entry:
+        limit = entry["limit"]
+        if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not _LIMIT[0] <= limit <= _LIMIT[1]:
+            message = "`limit` is %r; it is seconds between %s and %s" % (limit, *_LIMIT)
+            raise InputError(path, entry.lines["limit"], message, item=item.id)
+        changes["limit"] = float(limit)
+    if "expect" in entry:
+        changes["expect"] = _expectation(path, entry.lines["expect"], entry["expect"], item.id)
+    return replace(item, **changes)
+
+
+def _expectation(path: str, line: int, value: t.Any, item: str) -> _expect.Expectation:
+    try:
+        if templated(value):
+            raise _expect.ExpectationError("a threshold is a value, not a template; set it by preflight_thresholds in the inventory")
+        _expect.check(value)
+    except _expect.ExpectationError as error:
+        raise InputError(path, line, "`expect`: %s" % error, item=item) from None
+    return dict(value)
+
+
+def load_checklist(path: str, catalogue: t.Mapping[str, Item]) -> list[Item]:
+    """The items that the checklist at `path` takes, in its order, with its thresholds.
+
+    An entry is an area (`area: redis`) or one item (`id: redis.aof`), which may follow its area to change it.
+    """
+    document = load(path)
+    _known_keys(path, document, ("title", "items"))
+    chosen: dict[str, Item] = {}
+    by_id: set[str] = set()
+    name = os.path.splitext(os.path.basename(path))[0]
+    areas = {item.area for item in catalogue.values()}
+    for entry in _entries(path, document, "items", only=False):
+        _known_keys(path, entry, _CHOICE_KEYS, item=str(entry.get("id", "")))
+        if ("area" in entry) == ("id" in entry):
+            raise InputError(path, entry.line, "an entry has either `area` or `id`")
+        if "area" in entry:
+            _known_keys(path, entry, ("area",))
+            _one_of(path, entry, "area", sorted(areas))
+            taken = [item for item in catalogue.values() if item.area == entry["area"]]
+            chosen.update({item.id: item for item in taken if item.id not in chosen})
+            continue
+        _one_of(path, entry, "id", sorted(catalogue))
+        if entry["id"] in by_id:
+            raise InputError(path, entry.line, "stands in this checklist twice", item=entry["id"])
+        by_id.add(entry["id"])
+        item = _chosen(path, entry, catalogue[entry["id"]])
+        chosen[item.id] = replace(item, source="checklist %s" % name) if "expect" in entry else item
+    if not chosen:
+        raise InputError(path, document.lines["items"], "takes no item: an empty checklist is never a GO")
+    return list(chosen.values())
+
+
+def load_policy(directory: str, known_items: t.Iterable[str]) -> Policy:
+    """The policy of one environment from `gate.yml` and `waivers.yml` in `directory`; both are required."""
+    path = os.path.join(directory, "gate.yml")
+    if not os.path.isdir(directory):
+        raise InputError(directory, 0, "does not exist; an environment needs a policy directory with gate.yml and waivers.yml")
+    gate = load(path)
+    _known_keys(path, gate, ("checklist", "fleet", "extra_vars"))
+    if not isinstance(gate.get("checklist"), str) or not re.fullmatch(r"[A-Za-z0-9_]+", gate["checklist"]):
+        raise InputError(path, gate.lines.get("checklist", 1), "`checklist` is %r; it is the name of a file in checklists/" % (gate.get("checklist"),))
+    fleet = gate.get("fleet")
+    if not isinstance(fleet, Mapping) or not fleet:
+        raise InputError(path, gate.lines.get("fleet", 1), "`fleet` is missing; it maps each group to the hosts that must be in it")
+    for group, hosts in fleet.items():
+        _names(path, fleet.lines[group], "fleet.%s" % group, hosts)
+    _names(path, gate.lines.get("extra_vars", 1), "extra_vars", gate.get("extra_vars", []))
+    return Policy(
+        directory=directory,
+        checklist=gate["checklist"],
+        fleet={group: tuple(hosts) for group, hosts in fleet.items()},
+        extra_vars=tuple(gate.get("extra_vars", [])),
+        waivers=tuple(_waivers(os.path.join(directory, "waivers.yml"), set(known_items))),
+    )
+
+
+def _names(path: str, line: int, key: str, value: t.Any) -> None:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise InputError(path, line, "`%s` is %r; it is a list of names" % (key, value))
+
+
+def _waivers(path: str, known_items: set[str]) -> t.Iterator[Waiver]:
+    document = load(path)
+    _known_keys(path, document, ("waivers", "not_applicable"))
+    for kind in ("waivers", "not_applicable"):
+        if document.get(kind) is None:
+            raise InputError(path, document.lines.get(kind, 1), "needs a list under %r, which may be empty: []" % kind)
+        for entry in _entries(path, document, kind, only=False):
+            yield _waiver(path, "waiver" if kind == "waivers" else kind, entry, known_items)
+
+
+def _waiver(path: str, kind: str, entry: Mapping, known_items: set[str]) -> Waiver:
+    name = str(entry.get("item", ""))
+    keys = ("item", "subjects", "reason", "owner") + (("expires",) if kind == "waiver" else ())
+    _known_keys(path, entry, keys, item=name)
+    if name not in known_items:
+        raise InputError(path, entry.lines.get("item", entry.line), "`item` is %r; %s" % (name, nearest(name, known_items)))
+    for key in ("reason", "owner"):
+        if not isinstance(entry.get(key), str) or not entry[key].strip():
+            raise InputError(path, entry.line, "`%s` is missing: an excuse names why and who answers for it" % key, item=name)
+    if "subjects" in entry:
+        _names(path, entry.lines["subjects"], "subjects", entry["subjects"])
+        if not entry["subjects"] or any(re.search(r"[*?\[]|^all$", one) for one in entry["subjects"]):
+            raise InputError(path, entry.lines["subjects"], "`subjects` are inventory names, no patterns", item=name)
+    elif kind == "waiver":
+        raise InputError(path, entry.line, "`subjects` is missing: a waiver names the hosts it is for", item=name)
+    expires = None
+    if kind == "waiver":
+        day = entry.get("expires")
+        if not isinstance(day, datetime.date) or isinstance(day, datetime.datetime):
+            raise InputError(path, entry.lines.get("expires", entry.line), "`expires` is %r, not a date such as 2027-01-31" % (day,), item=name)
+        # To the end of that day, UTC.
+        expires = datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.timezone.utc).timestamp() + 86400
+    return Waiver(kind, name, entry["reason"].strip(), entry["owner"].strip(), tuple(entry.get("subjects", ())), expires)
+
+
+def check_groups(path: str, items: t.Sequence[Item], groups: t.Container[str]) -> None:
+    """Raise InputError for the first item whose `hosts` or `from` is no group of the inventory."""
+    for item in items:
+        if item.hosts not in groups:
+            raise InputError(path, 0, "`hosts: %s` is no group of the inventory" % item.hosts, item=item.id)
+        if item.looks_from not in ("host", "outside", CONTROLLER) and item.looks_from not in groups:
+            raise InputError(path, 0, "`from: %s` is neither host, outside, controller nor a group" % item.looks_from, item=item.id)

@@ -1,0 +1,181 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an action or a lookup knows of the run it is part of: inventory, policy, checklist, questions, verdict.
+
+The command line is read from Ansible's own record of it, never from variables, which `-e` can replace.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+from dataclasses import dataclass, replace
+
+from ansible import constants, context
+from ansible.utils.vars import load_extra_vars
+
+from ..module_utils import _expect
+from ..module_utils._questions import Item, Thresholds, effective, empty_groups, questions
+from ..module_utils._verdict import Question, Verdict, decide
+from ._catalogue import COLLECTION, Policy, check_groups, load_catalogue, load_checklist, load_policy
+from ._provisioning import PROVISIONED, provisioning
+from ._run import Run, reports_directory
+from ._yaml import InputError, nearest, shown
+
+__all__ = ["Project", "current_run", "decide_now", "hosts_thresholds", "load_project", "problems_of_run"]
+
+# Ansible makes the constants of its configuration when it starts; no type checker sees them.
+_CONFIGURED: t.Any = constants
+
+
+@dataclass(frozen=True)
+class Project:
+    """The reviewed data of the environment that the inventory on the command line belongs to."""
+
+    policy: Policy
+    items: tuple[Item, ...]
+    catalogue: t.Mapping[str, Item]
+    checklist_path: str
+    environment: str
+
+
+def inventory_sources() -> list[str]:
+    """The inventories of the command line or the configuration, as absolute paths where they are files."""
+    sources = context.CLIARGS.get("inventory") or _CONFIGURED.DEFAULT_HOST_LIST or ()
+    return [source if "," in source else os.path.abspath(source) for source in sources]
+
+
+def _policy_directory(source: str) -> str:
+    """`policy/<environment>` beside the inventory directory, or beside `inventories/`."""
+    if "," in source:
+        raise InputError(source, 0, "is a list of hosts; a checklist needs an inventory directory with a policy beside it")
+    environment = source if os.path.isdir(source) else os.path.dirname(source)
+    name, parent = os.path.basename(environment), os.path.dirname(environment)
+    candidates = [os.path.join(parent, "policy", name), os.path.join(os.path.dirname(parent), "policy", name)]
+    for candidate in candidates:
+        if os.path.isdir(candidate):
+            return candidate
+    raise InputError(
+        source,
+        0,
+        "this inventory has no policy: neither %s nor %s exists; it holds gate.yml and waivers.yml" % tuple(candidates),
+    )
+
+
+def load_project() -> Project:
+    """Load and check policy, catalogue and checklist; raises InputError."""
+    sources = inventory_sources()
+    if not sources:
+        raise InputError("the command line", 0, "names no inventory; give one with -i")
+    directory = _policy_directory(sources[0])
+    own = os.path.join(os.path.dirname(os.path.dirname(directory)), "checklists")
+    shipped = os.path.join(COLLECTION, "checklists")
+    places = [shipped] if os.path.realpath(own) == os.path.realpath(shipped) else [shipped, own]
+    catalogue = load_catalogue(places)
+    policy = load_policy(directory, [*catalogue, PROVISIONED])
+    path = next(
+        (path for path in (os.path.join(place, policy.checklist + ".yml") for place in reversed(places)) if os.path.exists(path)),
+        "",
+    )
+    if not path:
+        names = [entry[:-4] for place in places if os.path.isdir(place) for entry in os.listdir(place) if entry.endswith(".yml")]
+        message = "`checklist` is %r; %s" % (policy.checklist, nearest(policy.checklist, names))
+        raise InputError(os.path.join(directory, "gate.yml"), 0, message)
+    return Project(policy, tuple(load_checklist(path, catalogue)), catalogue, path, os.path.basename(directory))
+
+
+def current_run(*, main_process: bool = False) -> Run:
+    """The run of this playbook: actions live in a child of the process that runs it, callbacks in the process itself."""
+    return Run(reports_directory(_CONFIGURED.CONFIG_FILE), os.getpid() if main_process else os.getppid())
+
+
+def hosts_thresholds(project: Project, hostvars: t.Mapping[str, t.Any], hosts: t.Iterable[str]) -> dict[str, Thresholds]:
+    """The `preflight_thresholds` of each host; raises InputError for one that cannot be used."""
+    found: dict[str, Thresholds] = {}
+    for host in hosts:
+        values = hostvars[host].get("preflight_thresholds", {})
+        where = "inventory variable preflight_thresholds of %s" % host
+        if not isinstance(values, dict):
+            raise InputError(where, 0, "is %r; it maps an item to its expectation" % (values,))
+        for name, expectation in values.items():
+            if name not in project.catalogue:
+                raise InputError(where, 0, "has %r; %s" % (name, nearest(name, project.catalogue)))
+            try:
+                _expect.check(expectation)
+            except _expect.ExpectationError as error:
+                raise InputError(where, 0, str(error), item=name) from None
+        found[host] = {name: dict(expectation) for name, expectation in values.items()}
+    return found
+
+
+def problems_of_run(project: Project, loader: t.Any, groups: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+    """What makes this run unfit for a gate, whatever its answers: a sentence each."""
+    found = []
+    sources = inventory_sources()
+    if len(sources) != 1:
+        found.append("the run has %d inventories (%s); a gate decides over exactly one" % (len(sources), ", ".join(sources)))
+    for name in sorted(set(load_extra_vars(loader)) - set(project.policy.extra_vars)):
+        found.append("-e sets %s, which %s/gate.yml does not permit under extra_vars" % (name, project.policy.directory))
+    fleet = project.policy.fleet
+    for group, hosts in fleet.items():
+        found.extend(_difference(project, group, hosts, groups.get(group, ())))
+    stray = set(groups.get("all", ())) - {host for hosts in fleet.values() for host in hosts}
+    if stray:
+        found.append("%s: in the inventory, but in no group of %s/gate.yml" % (", ".join(sorted(stray)), project.policy.directory))
+    excused = {waiver.item for waiver in project.policy.waivers if waiver.kind == "not_applicable" and not waiver.subjects}
+    for item in project.items:
+        if item.hosts != "all" and item.hosts not in fleet:
+            found.append("%s asks group %s, which %s/gate.yml does not list under fleet" % (item.id, item.hosts, project.policy.directory))
+    return found + empty_groups(project.items, groups, excused)
+
+
+def _difference(project: Project, group: str, wanted: t.Sequence[str], found: t.Sequence[str]) -> list[str]:
+    sentences = []
+    missing, extra = sorted(set(wanted) - set(found)), sorted(set(found) - set(wanted))
+    if missing:
+        sentences.append("%s: missing from group %s, which must have it (%s/gate.yml)" % (", ".join(missing), group, project.policy.directory))
+    if extra:
+        sentences.append("%s: in group %s, which must not have it (%s/gate.yml)" % (", ".join(extra), group, project.policy.directory))
+    return sentences
+
+
+def project_questions(project: Project, groups: t.Mapping[str, t.Sequence[str]], hostvars: t.Mapping[str, t.Any]) -> list[Question]:
+    """Every question of the checklist, from checklist, inventory groups and thresholds; raises InputError."""
+    check_groups(project.checklist_path, project.items, groups)
+    thresholds = hosts_thresholds(project, hostvars, groups.get("all", ()))
+    roles = {item.id: item.fixed_by for item in project.items}
+    asked = questions(project.items, groups, thresholds)
+    return [replace(one, remedy=one.remedy or _provision_command(roles[one.item], one.subject)) for one in asked]
+
+
+def _provision_command(role: str, subject: str) -> str:
+    """What a person types to have `role` set it right on `subject`."""
+    if not role:
+        return ""
+    playbook = "gonogo.preflight.provision"
+    beside = os.path.join(os.path.dirname(os.path.abspath(context.CLIARGS["args"][0])), "provision.yml")
+    if os.path.exists(beside):
+        playbook = shown(beside)
+    inventory = shown(inventory_sources()[0])
+    return "ansible-playbook %s -i %s --tags %s --limit %s" % (playbook, inventory, role, subject)
+
+
+def item_for(project: Project, name: str, subject: str, hostvars: t.Mapping[str, t.Any]) -> Item:
+    """The item as it is asked of `subject`."""
+    item = next(item for item in project.items if item.id == name)
+    return effective(item, hosts_thresholds(project, hostvars, [subject])[subject])
+
+
+def decide_now(run: Run, project: Project, door: str, asked: t.Sequence[Question], problems: t.Sequence[str]) -> Verdict:
+    """The verdict of `door` at this moment, from the spool of this run."""
+    built_in, outcomes = provisioning(run)
+    return decide(
+        door,
+        [*built_in, *asked],
+        [*outcomes, *run.answers()],
+        waivers=project.policy.waivers,
+        problems=problems,
+        started=run.started,
+        now=time.time(),
+    )

@@ -1,0 +1,98 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""YAML files that people write: every mistake is reported with its file and line. Needs PyYAML, not Ansible."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import typing as t
+
+import yaml
+
+__all__ = ["InputError", "Mapping", "load", "nearest", "shown"]
+
+if t.TYPE_CHECKING:
+    from yaml import SafeLoader as _Loader
+else:
+    _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class InputError(Exception):
+    """A file that a person wrote cannot be used; the message names file, line, item, what is wrong and what is right."""
+
+    def __init__(self, path: str, line: int, message: str, *, item: str = "") -> None:
+        where = "%s:%d" % (shown(path), line) if line else shown(path)
+        super().__init__("%s: %s%s" % (where, "item %s: " % item if item else "", message))
+
+
+class Mapping(t.Dict[str, t.Any]):
+    """A mapping that knows the line it begins on and the line of each key."""
+
+    line: int = 0
+    lines: dict[str, int]
+
+
+class _LineLoader(_Loader):
+    """Refuses repeated keys, which YAML would resolve by losing one of them, and keeps lines."""
+
+    file: str = ""
+
+    def construct_mapping_with_lines(self, node: t.Any) -> Mapping:
+        self.flatten_mapping(node)
+        result = Mapping()
+        result.line = node.start_mark.line + 1
+        result.lines = {}
+        for key_node, value_node in node.value:
+            key = self.construct_object(key_node, deep=True)
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise InputError(self.file, line, "the key %r is not text; put it in quotes" % (key,))
+            if key in result:
+                raise InputError(self.file, line, "the key %r stands here twice (first in line %d)" % (key, result.lines[key]))
+            result.lines[key] = line
+            result[key] = self.construct_object(value_node, deep=True)
+        return result
+
+
+_LineLoader.add_constructor("tag:yaml.org,2002:map", _LineLoader.construct_mapping_with_lines)
+
+
+def load(path: str) -> Mapping:
+    """The mapping in the file at `path`, its mappings being Mapping objects.
+
+    Raises InputError when the file cannot be read, is no YAML, or holds anything but one mapping.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            loader = _LineLoader(file)
+            loader.file = path
+            try:
+                data = loader.get_single_data()
+            finally:
+                loader.dispose()
+    except OSError as error:
+        raise InputError(path, 0, "cannot be read: %s" % error.strerror) from None
+    except UnicodeDecodeError as error:
+        raise InputError(path, 0, "is not UTF-8 text: %s" % error) from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise InputError(path, line, "is not valid YAML: %s" % error.problem) from None
+    except yaml.YAMLError as error:
+        raise InputError(path, 0, "is not valid YAML: %s" % error) from None
+    if not isinstance(data, Mapping):
+        raise InputError(path, 1, "holds %s instead of a mapping" % ("nothing" if data is None else type(data).__name__))
+    return data
+
+
+def nearest(word: t.Any, known: t.Iterable[str]) -> str:
+    """What the writer may have meant, as the end of an error message."""
+    words = sorted(known)
+    close = difflib.get_close_matches(str(word), words, n=1)
+    return "did you mean %r?" % close[0] if close else "known: %s" % ", ".join(words)
+
+
+def shown(path: str) -> str:
+    """`path` relative to the working directory where that is shorter."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
