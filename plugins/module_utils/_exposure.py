@@ -112,6 +112,17 @@ def _covers(source: str, address: str) -> bool:
     return source == ANY or (bool(address) and ipaddress.ip_address(address) in ipaddress.ip_network(source))
 
 
+def bridge_address(container_pool: str) -> str:
+    """Address and prefix of Docker's default bridge: the first /24 of the pool that its networks are taken from."""
+    try:
+        pool = ipaddress.IPv4Network(container_pool)
+        bridge = next(pool.subnets(new_prefix=24))
+    except ValueError as error:
+        message = "docker_address_pool is %r, which is not an IPv4 CIDR of /24 or larger (%s)" % (container_pool, error)
+        raise ExposureError(message) from None
+    return "%s/24" % (bridge.network_address + 1)
+
+
 def _checked(name: str, entry: t.Any, groups: Groups) -> tuple[int, str, str, str]:
     """(port, protocol, publisher, hosts) of a sound entry."""
     if not isinstance(entry, t.Mapping):

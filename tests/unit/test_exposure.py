@@ -6,7 +6,13 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.gonogo.preflight.plugins.module_utils._exposure import ExposureError, Rule, admits, rules_for
+from ansible_collections.gonogo.preflight.plugins.module_utils._exposure import (
+    ExposureError,
+    Rule,
+    admits,
+    bridge_address,
+    rules_for,
+)
 
 GROUPS = {"all": ["app1", "db1"], "app": ["app1"], "db": ["db1"], "gpu": []}
 ADDRESSES = {"app1": "192.0.2.11", "db1": "192.0.2.12"}
@@ -110,3 +116,13 @@ def test_an_exposure_that_is_no_dictionary_is_refused():
 )
 def test_ssh_is_admitted_by_its_port_and_its_source(source, port, publisher, admitted):
     assert admits([Rule("ssh", port, "tcp", source, publisher)], address="192.0.2.5", port=22) is admitted
+
+
+def test_the_default_bridge_has_the_first_network_of_the_pool():
+    assert bridge_address(POOL) == "172.28.0.1/24"
+
+
+@pytest.mark.parametrize("pool", ["172.28.0.0/25", "172.28.0.1/16", "fd00::/8", "docker"])
+def test_a_pool_that_cannot_hold_a_bridge_is_named(pool):
+    with pytest.raises(ExposureError, match="docker_address_pool is '%s'" % pool):
+        bridge_address(pool)
