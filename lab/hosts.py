@@ -87,7 +87,11 @@ def bring_up(engine: Engine, image: str, hosts: Sequence[Host], *, fresh: bool =
         if host in created:
             say(f"{host.name}: creating a bare host from {image}")
             _create(engine, host, image)
-        elif states[host.name] != "running":
+            continue
+        made_from = engine.docker("container", "inspect", "--format", "{{.Config.Image}}", host.name)
+        if made_from != image:
+            say(f"{host.name}: stays as it is, made from {made_from}; `up --fresh` recreates it from {image}")
+        if states[host.name] != "running":
             say(f"{host.name}: was {states[host.name]}, starting it")
             engine.docker("unpause" if states[host.name] == "paused" else "start", host.name)
     with ThreadPoolExecutor() as pool:
@@ -224,6 +228,4 @@ def _greets(host: Host) -> bool:
 def _evidence(engine: Engine, host: Host) -> str:
     status = engine.try_docker("exec", host.name, "systemctl", "--failed", "--plain", "--no-legend")
     logs = engine.try_docker("logs", "--tail", "15", host.name)
-    return (
-        f"container: {state(engine, host)}\nfailed units: {status.stdout or status.stderr}\n{logs.stdout}{logs.stderr}"
-    )
+    return f"container: {state(engine, host)}\nfailed units: {status.stdout or status.stderr}\n{logs.stdout}{logs.stderr}"

@@ -55,7 +55,7 @@ def ensure(engine: Engine, *, rebuild: bool = False) -> str:
     base = _debian(engine) if PLATFORM == DEBIAN else _pulled(engine)
     say("Image 2/2: installing what a bare server has, downloading what the roles install (about 2 minutes)")
     _prepare(engine, base, name)
-    say(f"Image {name} is ready")
+    _remove_older(engine, name)
     return name
 
 
@@ -64,19 +64,23 @@ def remove_all(engine: Engine) -> None:
         engine.docker("image", "rm", "--force", image)
 
 
+def _remove_older(engine: Engine, name: str) -> None:
+    """Remove what earlier recipes of this platform gave; an image that a host still runs from stays."""
+    platform = name.rpartition("-")[0]
+    for other in engine.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", REPOSITORY).split():
+        if other.startswith(f"{platform}-") and other != name:
+            engine.try_docker("image", "rm", other)
+
+
 def _debian(engine: Engine) -> str:
     say(f"Image 1/2: Debian {DEBIAN_SUITE} with mmdebstrap (about 15 s)")
     machine.require("mmdebstrap", machine.DEBIAN_KEYRING)
     tree = STATE / "rootfs.tar"
     make = ["mmdebstrap", "--variant=apt", f"--keyring={machine.DEBIAN_KEYRING}", DEBIAN_SUITE, "-", MIRROR]
     with tree.open("wb") as output, _LOG.open("a") as log:
-        made = subprocess.run(
-            [*machine.as_root(), *make], stdin=subprocess.DEVNULL, stdout=output, stderr=log, check=False
-        )
+        made = subprocess.run([*machine.as_root(), *make], stdin=subprocess.DEVNULL, stdout=output, stderr=log, check=False)
     if made.returncode != 0:
-        raise LabError(
-            f"mmdebstrap cannot make Debian {DEBIAN_SUITE} from {MIRROR} (all of it: {_LOG}):\n{_log_tail()}"
-        )
+        raise LabError(f"mmdebstrap cannot make Debian {DEBIAN_SUITE} from {MIRROR} (all of it: {_LOG}):\n{_log_tail()}")
     base = f"{REPOSITORY}:base"
     engine.docker("import", str(tree), base)
     tree.unlink()
@@ -92,7 +96,7 @@ def _pulled(engine: Engine) -> str:
     if pulled.returncode != 0:
         raise LabError(
             f"{PLATFORM} cannot be pulled, because no container registry answers: {pulled.stderr.strip()}\n"
-            f"Run this where a registry answers, or load the image first (python3 lab/lab.py docker load -i FILE), "
+            "Run this where a registry answers, or load the image first (python3 lab/lab.py docker load -i FILE), "
             "or unset GONOGO_LAB_IMAGE: the Debian 13 image is made without a registry."
         )
     return PLATFORM
@@ -120,9 +124,7 @@ def _prepare(engine: Engine, base: str, name: str) -> None:
     ]
     try:
         with _LOG.open("a") as log:
-            made = subprocess.run(
-                [*engine.command, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
-            )
+            made = subprocess.run([*engine.command, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False)
         if made.returncode != 0:
             raise LabError(f"The image {name} cannot be made (all of it: {_LOG}):\n{_log_tail()}")
         changes = ['CMD ["/lib/systemd/systemd"]', "ENV container=docker", *(f"ENV {key}=" for key in settings)]

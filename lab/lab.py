@@ -136,13 +136,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(action=action)
         return command
 
-    add("up", up, "start the engine, make the image, start the hosts").add_argument(
-        "--fresh", action="store_true", help="recreate all hosts bare"
-    )
+    add("up", up, "start the engine, make the image, start the hosts").add_argument("--fresh", action="store_true", help="recreate all hosts bare")
     add("reset", reset, "recreate hosts bare, leave the others").add_argument("hosts", nargs="+", metavar="HOST")
-    add("image", make_image, "make the base image").add_argument(
-        "--rebuild", action="store_true", help="make it anew, with today's packages"
-    )
+    add("image", make_image, "make the base image").add_argument("--rebuild", action="store_true", help="make it anew, with today's packages")
     add("secrets", make_secrets, "make the lab's passwords, unless they exist")
     add("down", down, "stop the hosts, and the engine if it is the lab's own")
     add("clean", clean, "remove everything the lab made")
@@ -158,9 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     run = add("exec", execute, "run a program on a host as root, by the engine and not by SSH")
     run.add_argument("host", metavar="HOST")
     run.add_argument("program", nargs=argparse.REMAINDER, metavar="-- PROGRAM ...")
-    add("docker", docker, "run the docker client against the lab's engine").add_argument(
-        "arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT ..."
-    )
+    add("docker", docker, "run the docker client against the lab's engine").add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT ...")
     return parser
 
 

@@ -43,9 +43,7 @@ def require(*names: str) -> None:
     if not missing:
         return
     if not shutil.which("apt-get"):
-        raise LabError(
-            f"Not found: {', '.join(missing)}. The lab installs packages with apt (Debian, Ubuntu); install these by hand."
-        )
+        raise LabError(f"Not found: {', '.join(missing)}. The lab installs packages with apt (Debian, Ubuntu); install these by hand.")
     for packages, why in missing.values():
         say(f"Installing system packages {', '.join(packages)}: {why}")
     apt_get = [*as_root(), "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]

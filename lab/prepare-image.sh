@@ -62,6 +62,8 @@ rm -f /var/lib/dbus/machine-id
 cat >/etc/systemd/system/lab-ssh-host-keys.service <<'UNIT'
 [Unit]
 Description=Create the SSH host keys of this host
+DefaultDependencies=no
+After=local-fs.target
 Before=ssh.service ssh.socket
 ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
 
@@ -72,7 +74,7 @@ ExecStart=/usr/bin/ssh-keygen -A
 [Install]
 WantedBy=multi-user.target
 UNIT
-systemctl enable lab-ssh-host-keys.service ssh.service
+systemctl enable lab-ssh-host-keys.service
 
 # Sysctls that are not namespaced are the machine's: a host that boots must not set the distribution's values there.
 for file in /usr/lib/sysctl.d/*.conf; do ln -s /dev/null "/etc/sysctl.d/${file##*/}"; done

@@ -31,8 +31,7 @@ def run(command: Sequence[str], *, stdin: str | None = None, check: bool = True)
         command,
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )

@@ -39,4 +39,4 @@ def remove() -> None:
 
 
 def _random() -> str:
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(_LENGTH))
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _letter in range(_LENGTH))
