@@ -34,6 +34,9 @@ class PreflightAction(ActionBase):
     def run(self, tmp: t.Any = None, task_vars: t.Any = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         del tmp
+        if self._task.delegate_to:
+            # The answer of another host would count as this one's, or a release would start where nobody verified.
+            raise AnsibleActionFail("%s cannot be delegated; run it on the host itself" % self._task.resolved_action)
         self.task_vars = task_vars or {}
         _validation, self.options = t.cast(t.Any, self).validate_argument_spec(argument_spec=self.OPTIONS)
         try:

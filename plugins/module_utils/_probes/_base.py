@@ -60,8 +60,8 @@ class Probe:
         return method(arguments)
 
 
-def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), package: str = "") -> str:
-    """Standard output of a command run in the C locale, without a shell.
+def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), package: str = "", user: str = "") -> str:
+    """Standard output of a command run in the C locale, without a shell; as `user` where the probe runs as root.
 
     Raises ProbeError when it is not installed (naming `package`), takes longer than 12 s or ends with a status that
     is not in `accept`.
@@ -75,6 +75,7 @@ def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), pac
             timeout=_COMMAND_LIMIT,
             env=environment,
             check=False,
+            user=user if user and os.geteuid() == 0 else None,
         )
     except FileNotFoundError:
         remedy = "apt-get install %s" % package if package else ""

@@ -55,9 +55,9 @@ class OsProbe(Probe):
         Ubuntu's phased updates are not among them: apt itself leaves them out.
         """
         self._refuse_old_lists()
-        # Caches in memory: apt would otherwise write its package cache, and a check writes nothing.
-        memory = ["-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
-        found = parse_pending(output_of(["apt-get", "-s", "-qq", *memory, "-o", "Debug::NoLocking=1", "full-upgrade"]))
+        # As nobody, apt reads its package cache and cannot rewrite it: a check writes nothing.
+        simulated = output_of(["apt-get", "-s", "-qq", "-o", "Debug::NoLocking=1", "full-upgrade"], user="nobody")
+        found = parse_pending(simulated)
         if os.path.exists(_REBOOT):
             found.append("reboot")
         return Observation(found, "apt-get -s full-upgrade and %s" % _REBOOT)

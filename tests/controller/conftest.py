@@ -1,0 +1,43 @@
+"""Projects whose hosts must never be reached: the SSH program writes down that it was called."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import typing as t
+
+import pytest
+
+from tests.support import Played, Project, copied_project
+
+SITE = "playbooks/site.yml"
+
+
+@dataclasses.dataclass(frozen=True)
+class Untouched(Project):
+    """A project that notices when a host is touched."""
+
+    @property
+    def calls(self) -> pathlib.Path:
+        return self.root / "ssh-was-called"
+
+    def refused(self, playbook: str = SITE, *arguments: str, **options: t.Any) -> Played:
+        """Play; assert that it failed before any host was touched."""
+        done = self.play(playbook, *arguments, **options)
+        assert done.code != 0, done.output
+        assert not self.calls.exists(), "a host was touched"
+        assert "NO-GO" in done.output or "NO VERDICT" in done.output, done.output
+        return done
+
+
+@pytest.fixture
+def project(tmp_path: pathlib.Path) -> Untouched:
+    copied = Untouched(copied_project(tmp_path).root)
+    ssh = tmp_path / "ssh"
+    ssh.write_text("#!/bin/sh\ntouch '%s'\nexit 255\n" % copied.calls)
+    ssh.chmod(0o755)
+    copied.edit("inventories/lab/group_vars/all/ssh.yml", lambda _: {"ansible_ssh_executable": str(ssh)})
+    secrets = {"postgresql_password": "p" * 40, "redis_password": "r" * 40}
+    (tmp_path / "inventories/lab/group_vars/all/secrets.yml").unlink(missing_ok=True)
+    copied.edit("inventories/lab/group_vars/all/secrets.yml", lambda _: secrets)
+    return copied

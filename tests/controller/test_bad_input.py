@@ -1,0 +1,137 @@
+"""Bad checklists, inventories and policies: a clear error that names file, item and mend, before any host is touched."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+
+from .conftest import Untouched
+
+CHECKLIST, GATE, WAIVERS = "checklists/demo.yml", "policy/lab/gate.yml", "policy/lab/waivers.yml"
+HOSTS, MAIN, THRESHOLDS = "inventories/lab/hosts.yml", "inventories/lab/group_vars/all/main.yml", "inventories/lab/group_vars/all/thresholds.yml"
+
+
+def _with(**changes: t.Any) -> t.Callable[[t.Any], t.Any]:
+    return lambda data: dict(data or {}, **changes)
+
+
+def _without(key: str) -> t.Callable[[t.Any], t.Any]:
+    return lambda data: {name: value for name, value in data.items() if name != key}
+
+
+def _item(**changes: t.Any) -> t.Callable[[t.Any], t.Any]:
+    item = {
+        "id": "own.item",
+        "title": "t",
+        "why": "w",
+        "class": "observe",
+        "stage": "host",
+        "hosts": "all",
+        "probe": "hardware",
+        "with": {"fact": "cpu_cores"},
+        "expect": {"at_least": 1},
+    }
+    return lambda _: {"items": [dict(item, **changes)]}
+
+
+OWN = "checklists/catalogue/own.yml"
+
+MISTAKES: list[tuple[str, str, t.Callable[[t.Any], t.Any], tuple[str, ...]]] = [
+    ("empty checklist", CHECKLIST, _with(items=[]), ("checklists/demo.yml", "empty checklist is never a GO")),
+    ("unknown area", CHECKLIST, _with(items=[{"area": "rediss"}]), ("demo.yml:", "'rediss'", "did you mean 'redis'?")),
+    ("unknown item", CHECKLIST, _with(items=[{"id": "redis.aoff"}]), ("demo.yml:", "'redis.aoff'", "did you mean 'redis.aof'?")),
+    (
+        "empty expectation",
+        CHECKLIST,
+        _with(items=[{"id": "redis.aof", "expect": {}}]),
+        ("demo.yml:", "item redis.aof", "exactly one operator"),
+    ),
+    ("unknown probe", OWN, _item(probe="rediss"), ("own.yml:", "item own.item", "did you mean 'redis'?")),
+    ("unknown fact", OWN, _item(**{"with": {"fact": "cpu_core"}}), ("own.yml:", "own.item", "did you mean 'cpu_cores'?")),
+    ("unknown key", OWN, _item(sevrity="warn"), ("own.yml:", "own.item", "did you mean 'severity'?")),
+    ("item of the catalogue again", OWN, _item(id="redis.aof"), ("own.yml:", "redis.aof", "already")),
+    ("no checklist of this name", GATE, _with(checklist="demoo"), ("gate.yml", "'demoo'", "did you mean 'demo'?")),
+    ("no fleet", GATE, _without("fleet"), ("gate.yml", "`fleet` is missing")),
+    (
+        "fleet with another host",
+        GATE,
+        _with(fleet={"app": ["lab-app", "lab-app2"], "db": ["lab-data"], "cache": ["lab-data"], "monitoring": ["lab-data"], "gpu": []}),
+        ("lab-app2: missing from group app",),
+    ),
+    ("waivers that are missing", WAIVERS, _without("waivers"), ("waivers.yml", "needs a list")),
+    (
+        "waiver for an unknown item",
+        WAIVERS,
+        _with(waivers=[{"item": "redis.aoff", "subjects": ["lab-data"], "reason": "r", "owner": "o", "expires": "x"}]),
+        ("waivers.yml:", "did you mean 'redis.aof'?"),
+    ),
+    ("threshold of an unknown item", THRESHOLDS, _with(preflight_thresholds={"os.relase": {"equals": 1}}), ("did you mean 'os.release'?",)),
+    (
+        "threshold that is impossible",
+        THRESHOLDS,
+        _with(preflight_thresholds={"redis.maxmemory": {"equals": "plenty", "as": "size"}}),
+        ("redis.maxmemory", "'plenty' is not a size"),
+    ),
+    ("undefined variable", MAIN, _without("postgresql_user"), ("postgresql_user",)),
+    ("a role's variable of the wrong type", MAIN, _with(docker_address_pool=["10.0.0.0/8"], fail2ban_ignore={}), ("role", "fail2ban_ignore")),
+]
+
+
+@pytest.mark.parametrize(("name", "file", "change", "words"), MISTAKES, ids=[mistake[0] for mistake in MISTAKES])
+def test_a_mistake_is_named_before_any_host_is_touched(
+    project: Untouched, name: str, file: str, change: t.Callable[[t.Any], t.Any], words: tuple[str, ...]
+) -> None:
+    (project.root / file).parent.mkdir(exist_ok=True)
+    project.edit(file, change)
+    output = " ".join(project.refused().output.split())
+    for word in words:
+        assert word in output, output
+
+
+def test_a_missing_password_is_named_with_its_role_and_host(project: Untouched) -> None:
+    project.edit("inventories/lab/group_vars/all/secrets.yml", _without("redis_password"))
+    output = project.refused().output
+    assert "role gonogo.preflight.redis on lab-data" in output and "redis_password" in output
+
+
+def test_all_mistakes_are_named_at_once(project: Untouched) -> None:
+    project.edit("inventories/lab/group_vars/all/secrets.yml", lambda _: {"nothing": "here"})
+    project.edit(HOSTS, _drop_address)
+    output = project.refused().output
+    for word in ("redis_password", "postgresql_password", "lab-app has no preflight_address"):
+        assert word in output, output
+
+
+def _drop_address(inventory: t.Any) -> t.Any:
+    del inventory["all"]["children"]["app"]["hosts"]["lab-app"]["preflight_address"]
+    return inventory
+
+
+def test_an_environment_without_a_policy_is_refused(project: Untouched) -> None:
+    (project.root / "policy" / "lab").rename(project.root / "policy" / "elsewhere")
+    assert "this inventory has no policy" in project.refused().output
+
+
+def test_broken_yaml_is_named_with_its_line(project: Untouched) -> None:
+    (project.root / CHECKLIST).write_text("title: t\nitems:\n  - area: [os\n")
+    assert "demo.yml:" in project.refused().output
+
+
+def test_the_same_key_twice_is_refused(project: Untouched) -> None:
+    (project.root / CHECKLIST).write_text("title: t\nitems:\n  - area: os\nitems:\n  - area: redis\n")
+    output = project.refused().output
+    assert "demo.yml:4" in output and "twice" in output
+
+
+@pytest.mark.parametrize("extra", ["redis_password=x", "ansible_connection=local", "preflight_thresholds={}"])
+def test_an_extra_variable_is_refused_and_named(project: Untouched, extra: str) -> None:
+    output = project.refused("playbooks/site.yml", "-e", extra).output
+    assert "-e sets %s" % extra.partition("=")[0] in output
+
+
+def test_a_permitted_extra_variable_is_accepted(project: Untouched) -> None:
+    project.edit(GATE, _with(extra_vars=["deploy_version"]))
+    done = project.play("playbooks/site.yml", "-e", "deploy_version=2.0.0")
+    assert "-e sets" not in done.output
+    assert project.calls.exists(), "validation passed, so the hosts are asked"

@@ -1,0 +1,60 @@
+"""Documentation and interfaces agree with the code."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import subprocess
+
+import pytest
+import yaml
+
+from tests.support import ROOT
+
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+PLUGINS = {
+    kind: sorted(path.stem for path in (ROOT / "plugins" / directory).glob("[!_]*.py"))
+    for kind, directory in {"module": "modules", "filter": "filter", "lookup": "lookup", "callback": "callback"}.items()
+}
+
+
+@pytest.mark.parametrize("kind", PLUGINS)
+def test_every_plugin_is_documented(kind: str) -> None:
+    names = ["gonogo.preflight.%s" % name for name in PLUGINS[kind]]
+    assert names
+    done = subprocess.run(["ansible-doc", "--json", "-t", kind, *names], cwd=ROOT, capture_output=True, text=True, check=True)
+    documents = json.loads(done.stdout)
+    for name in names:
+        assert documents[name]["doc"]["description"], name
+
+
+def test_every_action_has_its_documentation_module() -> None:
+    actions = {path.stem for path in (ROOT / "plugins" / "action").glob("[!_]*.py")}
+    assert actions <= set(PLUGINS["module"])
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_roles_options_are_its_defaults_and_what_it_requires(role: str) -> None:
+    specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    defaults = _defaults(role)
+    required = {name for name, spec in specs.items() if spec.get("required")}
+    assert set(specs) - required <= set(defaults) | required
+    assert set(defaults) <= set(specs), "a default without documentation"
+    assert not required & set(defaults), "a required option has no default"
+
+
+def _defaults(role: str) -> dict[str, object]:
+    path = ROOT / "roles" / role / "defaults" / "main.yml"
+    return yaml.safe_load(path.read_text()) or {} if path.exists() else {}
+
+
+def test_only_the_release_calls_compose() -> None:
+    callers = [
+        path.relative_to(ROOT)
+        for directory in ("plugins", "roles", "playbooks")
+        for path in (ROOT / directory).rglob("*")
+        if path.is_file() and path.suffix in (".py", ".yml", ".j2") and "docker_compose" in path.read_text()
+    ]
+    assert callers == [pathlib.Path("plugins/plugin_utils/_release.py")]
+    users = [path.name for path in (ROOT / "plugins").rglob("*.py") if "_release import" in path.read_text()]
+    assert sorted(users) == ["confirm.py", "release.py"]

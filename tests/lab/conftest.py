@@ -1,0 +1,90 @@
+"""The lab's hosts as tests see them: look at them, break them, mend them."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+import time
+import typing as t
+
+import pytest
+
+from tests.support import ROOT, Played, Project, copied_project, play
+
+APP, DATA = "lab-app", "lab-data"
+
+
+def lab(*arguments: str, check: bool = True, given: t.Optional[str] = None, timeout: float = 300) -> str:
+    """Standard output of `lab/lab.py`."""
+    done = subprocess.run([sys.executable, "lab/lab.py", *arguments], cwd=ROOT, input=given, capture_output=True, text=True, timeout=timeout, check=False)
+    if check and done.returncode:
+        raise AssertionError("lab.py %s: %s%s" % (" ".join(arguments), done.stdout, done.stderr))
+    return done.stdout
+
+
+def on(host: str, *command: str, check: bool = True, given: t.Optional[str] = None) -> str:
+    """Standard output of a command on a host, as root, without SSH."""
+    return lab("exec", host, "--", *command, check=check, given=given)
+
+
+def await_(look: t.Callable[[], t.Any], *, seconds: float) -> t.Any:
+    """What `look` returns once it is true."""
+    end = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        assert time.monotonic() < end, "not within %.0f s" % seconds
+        time.sleep(0.05)
+
+
+def containers() -> list[str]:
+    """Ids of the application's containers on lab-app, running or not."""
+    return on(APP, "docker", "ps", "-aq", "--no-trunc", "--filter", "label=com.docker.compose.project=app").split()
+
+
+def current_release() -> str:
+    return on(APP, "readlink", "/opt/gonogo/app/current", check=False).strip().rpartition("/")[2]
+
+
+def redis(*command: str) -> str:
+    """A command to the Redis of lab-data; its password is read on the host and is in no argument list."""
+    script = 'REDISCLI_AUTH="$(cat /etc/gonogo/redis-password)" exec redis-cli "$@"'
+    return on(DATA, "sh", "-c", script, "sh", *command)
+
+
+def take_away() -> None:
+    """Remove the application from lab-app, so that whatever a run deploys is seen."""
+    on(APP, "sh", "-c", "docker ps -aq --filter label=com.docker.compose.project=app | xargs -r docker rm -f; rm -f /opt/gonogo/app/current")
+
+
+def provisioned_fleet() -> Played:
+    """Bring the fleet to the state in which a run of site.yml ends with GO."""
+    done = play("playbooks/site.yml")
+    assert done.code == 0, done.output
+    return done
+
+
+@pytest.fixture(scope="session")
+def fleet() -> None:
+    """Hosts on which site.yml ends with GO; made bare and converged where they are not."""
+    lab("up", timeout=1200)
+    if play("playbooks/deploy.yml").code != 0:
+        provisioned_fleet()
+
+
+@pytest.fixture
+def broken_redis(fleet: None) -> t.Iterator[None]:
+    """A fleet without the application whose Redis has lost its persistence: every run must end with NO-GO."""
+    take_away()
+    redis("CONFIG", "SET", "appendonly", "no")
+    try:
+        yield
+    finally:
+        redis("CONFIG", "SET", "appendonly", "yes")
+
+
+@pytest.fixture
+def project(tmp_path: pathlib.Path) -> Project:
+    return copied_project(tmp_path)

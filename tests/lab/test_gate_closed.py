@@ -1,0 +1,151 @@
+"""Every way in which plain Ansible deploys although verification did not pass: here each ends without a deployment.
+
+Redis on lab-data has lost its persistence, which no host of the deployment play can see by itself. A row passes when the
+exit status is not 0 and lab-app has no container of the application.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import typing as t
+
+import pytest
+
+from tests.support import REPORTS, ROOT, Project, play
+
+from .conftest import APP, DATA, await_, containers, on, redis, take_away
+
+PLAYBOOKS = ROOT / "tests" / "lab" / "playbooks"
+SITE, DEPLOY = "playbooks/site.yml", "playbooks/deploy.yml"
+RELEASE_TASK = "Take the verdict and start the release on GO"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str
+    arguments: tuple[str, ...] = ()
+    playbook: str = DEPLOY
+    environment: tuple[tuple[str, str], ...] = ()
+    answers: str = ""
+
+
+ROWS = (
+    Row("nothing special"),
+    Row("--tags deploy", ("--tags", "deploy")),
+    Row("--tags that match nothing", ("--tags", "nothing")),
+    Row("--skip-tags verify", ("--skip-tags", "verify")),
+    Row("--skip-tags always", ("--skip-tags", "always")),
+    Row("--skip-tags always,verify", ("--skip-tags", "always,verify")),
+    Row("--start-at-task", ("--start-at-task", RELEASE_TASK)),
+    Row("--step that declines verification", ("--step",), answers="n\n" * 6 + "c\n"),
+    Row("--limit to the good host", ("--limit", APP)),
+    Row("--limit to the bad host", ("--limit", DATA)),
+    Row("--check", ("--check",)),
+    Row("-e replaces the threshold", ("-e", '{"preflight_thresholds": {"redis.aof": {"one_of": ["yes", "no"]}}}')),
+    Row("-e replaces a registered result", ("-e", "verified=true", "-e", "verdict=GO"), "registered.yml"),
+    Row("-e replaces groups and hostvars", ("-e", '{"groups": {"all": ["lab-app"], "app": ["lab-app"]}, "hostvars": {}}')),
+    Row("-e replaces the door", ("-e", "verify_door=live")),
+    Row("-e from a file", ("-e", "@%s" % (PLAYBOOKS / "extra.yml"))),
+    Row("-e moves the connection", ("-e", "ansible_connection=local")),
+    Row("strategy free from the environment", environment=(("ANSIBLE_STRATEGY", "free"),)),
+    Row("strategy host_pinned from the environment", environment=(("ANSIBLE_STRATEGY", "host_pinned"),)),
+    Row("any_errors_fatal, deployment on localhost", (), "any_errors_fatal.yml"),
+    Row("max_fail_percentage 0", (), "max_fail_percentage.yml"),
+    Row("block and rescue around the check", (), "rescue.yml"),
+    Row("errors ignored", (), "ignore_errors.yml"),
+    Row("a hosts pattern that matches nothing", (), "no_hosts.yml"),
+    Row("strategy free in the play", (), "free.yml"),
+    Row("verification delegated to another host", (), "delegated.yml"),
+    Row("verification under a condition that is false", (), "skipped.yml"),
+    Row("site.yml without its roles", ("--skip-tags", "os,ufw,fail2ban,docker,postgresql,redis,probe_libraries"), SITE),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_nothing_is_deployed(broken_redis: None, row: Row) -> None:
+    playbook = row.playbook if "/" in row.playbook else str(PLAYBOOKS / row.playbook)
+    done = play(playbook, *row.arguments, environment=dict(row.environment), answers=row.answers)
+    assert done.code != 0, done.output
+    assert containers() == [], done.output
+    assert done.report.get("verdict") != "GO", done.output
+
+
+def test_a_second_inventory_is_refused(broken_redis: None, tmp_path: pathlib.Path) -> None:
+    second = tmp_path / "second.yml"
+    second.write_text("all: {vars: {preflight_thresholds: {redis.aof: {one_of: ['yes', 'no']}}}}\n")
+    done = play(DEPLOY, "-i", str(second))
+    assert done.code != 0 and containers() == [], done.output
+    assert "2 inventories" in done.output
+
+
+def test_yesterdays_answer_in_a_warm_fact_cache_does_not_count(fleet: None, tmp_path: pathlib.Path) -> None:
+    cache = {"ANSIBLE_CACHE_PLUGIN": "jsonfile", "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(tmp_path), "ANSIBLE_GATHERING": "smart"}
+    good = play("playbooks/verify.yml", environment=cache)
+    assert good.code == 0, good.output
+    take_away()
+    redis("CONFIG", "SET", "appendonly", "no")
+    try:
+        done = play(DEPLOY, "--skip-tags", "verify", environment=cache)
+    finally:
+        redis("CONFIG", "SET", "appendonly", "yes")
+    assert done.code != 0 and containers() == [], done.output
+
+
+def _without_data(inventory: t.Any) -> t.Any:
+    for group in ("db", "cache", "monitoring"):
+        inventory["all"]["children"][group]["hosts"] = {}
+    return inventory
+
+
+def test_a_host_removed_from_its_groups_is_missed(broken_redis: None, project: Project) -> None:
+    project.edit("inventories/lab/hosts.yml", _without_data)
+    done = project.play()
+    assert done.code != 0 and containers() == [], done.output
+    assert "lab-data: missing from group cache" in done.output
+
+
+def test_an_empty_group_is_no_go(broken_redis: None, project: Project) -> None:
+    project.edit("policy/lab/waivers.yml", lambda waivers: {"waivers": [], "not_applicable": []})
+    redis("CONFIG", "SET", "appendonly", "yes")
+    done = project.play()
+    assert done.code != 0 and containers() == [], done.output
+    assert "infra.gpu.model asks the hosts of group gpu, which has none" in done.output
+
+
+@pytest.mark.parametrize(
+    ("host", "stop", "start"),
+    [
+        (DATA, ("systemctl", "stop", "ssh.socket", "ssh.service"), ("systemctl", "start", "ssh.service")),
+        (APP, ("systemctl", "stop", "ssh.socket", "ssh.service"), ("systemctl", "start", "ssh.service")),
+    ],
+    ids=["the host that deploys nothing", "the host that would deploy"],
+)
+def test_an_unreachable_host_is_no_go(fleet: None, host: str, stop: tuple[str, ...], start: tuple[str, ...]) -> None:
+    take_away()
+    on(host, *stop, check=False)
+    on(host, "pkill", "-f", "sshd", check=False)
+    try:
+        done = play(DEPLOY)
+    finally:
+        on(host, *start)
+    assert done.code != 0 and containers() == [], done.output
+    assert done.report["verdict"] == "NO-GO"
+    assert any(one["subject"] == host and one["status"] in ("error", "missing") for one in done.report["results"])
+
+
+def test_a_killed_run_has_a_report_and_it_says_no_go(fleet: None) -> None:
+    """The controller is killed as soon as its first answers are in the spool."""
+    take_away()
+    before = set(REPORTS.glob("2*"))
+    process = subprocess.Popen(["ansible-playbook", DEPLOY, "-i", "inventories/lab"], cwd=ROOT, stdout=subprocess.DEVNULL)
+    try:
+        spool = await_(lambda: [path for run in set(REPORTS.glob("2*")) - before for path in run.glob("spool/*.json")], seconds=60)
+    finally:
+        process.kill()
+        process.wait()
+    report = json.loads((spool[0].parents[1] / "results.json").read_text())
+    assert report["verdict"] == "NO-GO" and report["results"]
+    assert containers() == []
