@@ -10,7 +10,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # What a person's own environment sets must not change what this project does.
 unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 
-.PHONY: help setup lab lint unit test demo demo-nogo clean
+.PHONY: help setup lab app lint unit test demo demo-nogo clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,14 +38,16 @@ lint: setup ## ansible-lint, ruff, mypy, ansible-test sanity
 unit: .venv-unit/.ready ## Unit tests, without Ansible and without the lab
 	@.venv-unit/bin/python -m pytest -q tests/unit
 
-test: lint unit lab ## Every check and every test
+app: lab
+	@$(BIN)/python examples/app/build_image.py
+
+test: lint unit app ## Every check and every test
 	@$(BIN)/python -m pytest -q tests/controller tests/lab
 
-demo: ## Provision bare hosts, verify them, deploy on GO
+demo: app ## Provision bare hosts, verify them, deploy on GO
 	@lab/demo.sh
 
-demo-nogo: ## Break Redis persistence, see NO-GO, mend it with the command of the report
-	@$(MAKE) --no-print-directory lab
+demo-nogo: app ## Break Redis persistence, see NO-GO, mend it with the command of the report
 	@$(BIN)/python lab/demo_nogo.py
 
 clean: ## Remove the lab and everything that make has made

@@ -19,7 +19,7 @@ from shell import STATE, LabError, find_program, say
 
 
 def up(arguments: argparse.Namespace) -> None:
-    machine.require("ssh")
+    machine.require("ssh", "mmdebstrap", machine.DEBIAN_KEYRING)
     engine = engines.ensure()
     hosts.bring_up(engine, image.ensure(engine), list(hosts.HOSTS.values()), fresh=arguments.fresh)
     say("The lab is up")

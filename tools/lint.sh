@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every static check. All of them run, whatever the first one says; one that fails makes this fail.
 set -uo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 failed=()
 check() {
@@ -15,7 +15,7 @@ check "ruff check" .venv/bin/ruff check --quiet .
 check "ruff format" .venv/bin/ruff format --quiet --check .
 check "mypy --strict" .venv/bin/mypy --no-error-summary plugins/module_utils plugins/plugin_utils
 check "mypy --strict, lab" env -C lab ../.venv/bin/mypy --no-error-summary --config-file ../pyproject.toml .
-check "ansible-lint, profile production" tools/in-copy.sh ansible-lint --offline --profile production --strict -q
+check "ansible-lint, profile production" tools/in-copy.sh ansible-lint --offline --profile production --strict -q --nocolor
 check "ansible-test sanity" tools/in-copy.sh ansible-test sanity --color no
 check "antsibull-changelog lint" .venv/bin/antsibull-changelog lint
 
