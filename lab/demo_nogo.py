@@ -31,8 +31,9 @@ def demonstrate(engine: Engine) -> None:
         remedy = _refused(engine, before)
         say(f"Mending it with the command of the report: {remedy}")
         _expect(_run(["bash", "-c", remedy]) == 0, "the command of the report failed")
-    finally:
+    except BaseException:
         _redis(engine, "CONFIG", "SET", "appendonly", "yes")
+        raise
     say("Deploying once more")
     _expect(_play("deploy.yml") == 0, "deploy.yml did not end with GO although Redis is mended")
     say("GO again")
@@ -54,7 +55,7 @@ def _refused(engine: Engine, before: str) -> str:
 
 
 def _result(report: dict[str, Any]) -> dict[str, Any]:
-    found = [one for one in report["results"] if (one["item"], one["subject"]) == (ITEM, SUBJECT)]
+    found: list[dict[str, Any]] = [one for one in report["results"] if (one["item"], one["subject"]) == (ITEM, SUBJECT)]
     _expect(len(found) == 1, f"the report has {len(found)} results of {ITEM} on {SUBJECT}")
     return found[0]
 

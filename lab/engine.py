@@ -72,19 +72,16 @@ def ensure() -> Engine:
     return engine
 
 
-def stop_own() -> bool:
-    """Stop the lab's own engine; False where none was running."""
+def stop_own() -> None:
     dockerd = [pid for pid, command in _processes() if _is_own(command) and Path(command[0]).name == "dockerd"]
-    if not dockerd:
-        return False
-    run([*machine.as_root(), "kill", str(dockerd[0])])
-    wait_for("The end of the lab's Docker Engine", lambda: not _remains(), seconds=60, evidence=_log_tail)
-    return True
+    if dockerd:
+        run([*machine.as_root(), "kill", *map(str, dockerd)])
+        wait_for("The end of the lab's Docker Engine", lambda: not _remains(), seconds=60, evidence=_log_tail)
+    _end_remains()
 
 
 def remove_own_data() -> None:
-    if RUN.exists() or DATA.exists():
-        run([*machine.as_root(), "rm", "-rf", str(RUN), str(DATA)])
+    run([*machine.as_root(), "rm", "-rf", str(RUN), str(DATA)])
 
 
 def _start_own() -> Engine:
@@ -125,6 +122,8 @@ def _start_script() -> str:
         *("--host", f"unix://{OWN_SOCKET}", "--group", str(os.getgid())),
         *("--data-root", str(DATA / "docker"), "--exec-root", str(RUN / "exec"), "--pidfile", str(PIDFILE)),
         *("--exec-opt", "native.cgroupdriver=cgroupfs", "--bridge", "none", "--log-level", "warn"),
+        # An engine that starts empties the firewall chains of any other engine on the machine.
+        *("--iptables=false", "--ip6tables=false"),
     ]
     return f"""
 set -e

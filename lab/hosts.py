@@ -11,13 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import machine
+import network
 from engine import Engine
 from shell import CHECKOUT, STATE, LabError, run, say, wait_for
 
-NETWORK = "gonogo-lab"
-SUBNET = "172.30.77.0/24"
-GATEWAY = "172.30.77.1"
-BRIDGE = "gonogo-lab0"
 LABEL = "gonogo.lab.checkout"
 
 KEY = STATE / "id_ed25519"
@@ -70,19 +67,31 @@ def state(engine: Engine, host: Host) -> str:
     return asked.stdout.strip() if asked.returncode == 0 else "absent"
 
 
+def refuse_strangers(engine: Engine, hosts: Sequence[Host]) -> None:
+    """A container of a host's name that this checkout did not make is left alone."""
+    for host in hosts:
+        asked = engine.try_docker("container", "inspect", "--format", "{{json .Config.Labels}}", host.name)
+        owner = (json.loads(asked.stdout) or {}).get(LABEL) if asked.returncode == 0 else str(CHECKOUT)
+        if owner != str(CHECKOUT):
+            whose = f"the checkout {owner}: run `make clean` there first" if owner else "somebody else: remove or rename it"
+            raise LabError(f"A container called {host.name} exists and belongs to {whose}.")
+
+
+def require_ports(engine: Engine, hosts: Sequence[Host]) -> None:
+    for host in hosts:
+        if state(engine, host) not in ("running", "paused"):
+            for port in host.ports:
+                machine.require_free_port(port)
+
+
 def bring_up(engine: Engine, image: str, hosts: Sequence[Host], *, fresh: bool = False) -> None:
     """Create the hosts that are absent (with `fresh`: all of them anew), start those that stopped; await them all."""
-    for host in hosts:
-        refuse_strangers(engine, host)
     _make_key()
-    _ensure_network(engine)
+    network.ensure(engine)
     states = {host.name: "absent" if fresh else state(engine, host) for host in hosts}
     created = [host for host in hosts if states[host.name] in ("absent", "created", "dead")]
     for host in created:
         remove(engine, host)
-    for host in created:
-        for port in host.ports:
-            machine.require_free_port(port)
     for host in hosts:
         if host in created:
             say(f"{host.name}: creating a bare host from {image}")
@@ -136,11 +145,6 @@ def stop(engine: Engine, hosts: Sequence[Host]) -> None:
         engine.docker("stop", "-t", "30", *running)
 
 
-def remove_network(engine: Engine) -> None:
-    if engine.try_docker("network", "inspect", NETWORK).returncode == 0:
-        engine.docker("network", "rm", NETWORK)
-
-
 def write_known_hosts(engine: Engine) -> None:
     """The host keys of every running host, asked of the engine and not of the network."""
     lines = []
@@ -162,7 +166,7 @@ def _create(engine: Engine, host: Host, image: str) -> None:
         "run",
         "--detach",
         *("--name", host.name, "--hostname", host.name, "--label", f"{LABEL}={CHECKOUT}"),
-        *("--network", NETWORK, "--ip", host.address),
+        *("--network", network.NAME, "--ip", host.address),
         # Not --privileged, which fails where the machine itself lacks a capability. With SYS_TIME, the first change of
         # the time zone in a host would move the clock of the whole machine.
         *("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE", "--cap-drop", "SYS_TIME"),
@@ -199,22 +203,6 @@ def _prove_ssh(host: Host) -> None:
 def _make_key() -> None:
     if not KEY.exists():
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "gonogo-lab", "-f", str(KEY)])
-
-
-def _ensure_network(engine: Engine) -> None:
-    if engine.try_docker("network", "inspect", NETWORK).returncode != 0:
-        options = {"com.docker.network.driver.mtu": machine.outgoing_mtu(), "com.docker.network.bridge.name": BRIDGE}
-        flags = [part for key, value in options.items() for part in ("--opt", f"{key}={value}")]
-        engine.docker("network", "create", "--subnet", SUBNET, "--gateway", GATEWAY, *flags, NETWORK)
-
-
-def refuse_strangers(engine: Engine, host: Host) -> None:
-    """A container of the host's name that this checkout did not make is left alone."""
-    asked = engine.try_docker("container", "inspect", "--format", "{{json .Config.Labels}}", host.name)
-    owner = (json.loads(asked.stdout) or {}).get(LABEL) if asked.returncode == 0 else str(CHECKOUT)
-    if owner != str(CHECKOUT):
-        whose = f"the checkout {owner}: run `make clean` there first" if owner else "somebody else: remove or rename it"
-        raise LabError(f"A container called {host.name} exists and belongs to {whose}.")
 
 
 def _greets(host: Host) -> bool:

@@ -14,6 +14,7 @@ import engine as engines
 import hosts
 import image
 import machine
+import network
 import vault
 from shell import STATE, LabError, find_program, say
 
@@ -21,13 +22,12 @@ from shell import STATE, LabError, find_program, say
 def up(arguments: argparse.Namespace) -> None:
     machine.require("ssh", "mmdebstrap", machine.DEBIAN_KEYRING)
     engine = engines.ensure()
-    hosts.bring_up(engine, image.ensure(engine), list(hosts.HOSTS.values()), fresh=arguments.fresh)
+    _bring_up(engine, list(hosts.HOSTS.values()), fresh=arguments.fresh)
     say("The lab is up")
 
 
 def reset(arguments: argparse.Namespace) -> None:
-    engine = _running()
-    hosts.bring_up(engine, image.ensure(engine), hosts.named(arguments.hosts), fresh=True)
+    _bring_up(_running(), hosts.named(arguments.hosts), fresh=True)
 
 
 def make_image(arguments: argparse.Namespace) -> None:
@@ -46,25 +46,26 @@ def down(_arguments: argparse.Namespace) -> None:
         return
     hosts.stop(engine, list(hosts.HOSTS.values()))
     say("The hosts are stopped")
-    if engine.own and engines.stop_own():
+    if engine.own:
+        engines.stop_own()
+        network.close()
         say("The lab's Docker Engine is stopped")
 
 
 def clean(_arguments: argparse.Namespace) -> None:
+    everyone = list(hosts.HOSTS.values())
     engine = engines.find()
-    if engine is None and engines.DATA.exists():
-        engine = engines.ensure()
     if engine is not None:
-        for host in hosts.HOSTS.values():
-            hosts.refuse_strangers(engine, host)
-        for host in hosts.HOSTS.values():
+        hosts.refuse_strangers(engine, everyone)
+        for host in everyone:
             hosts.remove(engine, host)
-        hosts.remove_network(engine)
+        network.remove(engine)
         image.remove_all(engine)
         say("Hosts, volumes, network and images are removed")
-        if engine.own:
-            engines.stop_own()
-    engines.remove_own_data()
+    if engines.DATA.exists():
+        engines.stop_own()
+        engines.remove_own_data()
+        network.close()
     vault.remove()
     shutil.rmtree(STATE, ignore_errors=True)
     say("Nothing of the lab is left but the system packages it installed")
@@ -99,9 +100,9 @@ def outage(arguments: argparse.Namespace) -> None:
         if arguments.command in ("pause", "unpause"):
             engine.docker(arguments.command, host.name)
         elif arguments.command == "disconnect":
-            engine.docker("network", "disconnect", hosts.NETWORK, host.name)
+            engine.docker("network", "disconnect", network.NAME, host.name)
         else:
-            engine.docker("network", "connect", "--ip", host.address, hosts.NETWORK, host.name)
+            engine.docker("network", "connect", "--ip", host.address, network.NAME, host.name)
         say(f"{host.name}: {arguments.command} done")
 
 
@@ -114,6 +115,12 @@ def execute(arguments: argparse.Namespace) -> None:
 
 def docker(arguments: argparse.Namespace) -> None:
     _become([*_running().command, *arguments.arguments])
+
+
+def _bring_up(engine: engines.Engine, chosen: list[hosts.Host], *, fresh: bool) -> None:
+    hosts.refuse_strangers(engine, chosen)
+    hosts.require_ports(engine, chosen)
+    hosts.bring_up(engine, image.ensure(engine), chosen, fresh=fresh)
 
 
 def _running() -> engines.Engine:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from pathlib import Path
@@ -98,5 +99,5 @@ def _listener(port: int) -> str:
     if not find_program("ss"):
         return "another process"
     listing = run(["ss", "-Hltnp", f"sport = :{port}"], check=False).stdout
-    _before, found, users = listing.partition("users:((")
-    return users.split("))")[0] if found else "another process"
+    found = re.search(r'"([^"]+)",pid=(\d+)', listing)
+    return f"{found[1]} (process {found[2]})" if found else "another process"
