@@ -9,58 +9,77 @@ waits on one: it reads pipes until a deadline, then kills.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import json
+import math
 import os
 import resource
 import select
 import signal
+import sys
 import time
 import typing as t
 
-__all__ = ["Child", "ready"]
+__all__ = ["Child", "die_with_parent", "ready"]
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LINE_LIMIT = 1024 * 1024
 _OPEN_FILES = 8192
+_POLL = 0.005
+
+Send = t.Callable[[t.Any], None]
 
 
 class Child:
     """One forked process that runs `work(send)`; `send` streams JSON-able messages to the parent.
 
     :param work: called in the child; must be ready to be killed at any point.
+    :ivar finished: the stream has ended.
+    :ivar stuck: the kernel did not let go of the process when it was killed (uninterruptible sleep).
     """
 
-    def __init__(self, work: t.Callable[[t.Callable[[t.Any], None]], None]) -> None:
+    def __init__(self, work: t.Callable[[Send], None]) -> None:
         reader, writer = os.pipe()
         self._parent = os.getpid()
-        self.pid = os.fork()
+        try:
+            self.pid = os.fork()
+        except OSError:
+            os.close(reader)
+            os.close(writer)
+            raise
         if self.pid == 0:
             os.close(reader)
             self._live(work, writer)
         os.close(writer)
         self.fd = reader
         self._buffer = b""
+        self._closed = False
         self.finished = False
+        self.stuck = False
 
-    def _live(self, work: t.Callable[[t.Callable[[t.Any], None]], None], writer: int) -> t.NoReturn:
+    def _live(self, work: t.Callable[[Send], None], writer: int) -> t.NoReturn:
         """The child's whole life; never returns into the parent's code."""
         status = 1
         try:
             os.setsid()
-            ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+            die_with_parent()
             if os.getppid() != self._parent:
                 os._exit(1)
+            # Where the parent has closed a standard stream, the pipe may have taken its number.
+            writer = fcntl.fcntl(writer, fcntl.F_DUPFD_CLOEXEC, 3)
             # A child that keeps the module's stdout holds the task open, and what it prints there would be read
             # as the module's own answer.
             null = os.open(os.devnull, os.O_RDWR)
             for standard in (0, 1, 2):
                 os.dup2(null, standard)
+            sys.stdout = sys.stderr = os.fdopen(null, "w", encoding="utf-8")
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-            _allow_open_files()
+            _set_limits()
 
             def send(message: t.Any) -> None:
-                data = json.dumps(message, ensure_ascii=True).encode() + b"\n"
+                data = json.dumps(message, ensure_ascii=True, allow_nan=False).encode() + b"\n"
                 while data:
                     data = data[os.write(writer, data) :]
 
@@ -70,7 +89,10 @@ class Child:
             os._exit(status)
 
     def read(self) -> list[t.Any]:
-        """The messages that have arrived; sets `finished` at the end of the stream. Never blocks after `ready`."""
+        """The messages that have arrived; sets `finished` at the end of the stream. Never blocks after `ready`.
+
+        Raises ValueError when what arrived is no message, or longer than 1 MiB.
+        """
         chunk = os.read(self.fd, 65536)
         if not chunk:
             self.finished = True
@@ -78,8 +100,11 @@ class Child:
         self._buffer += chunk
         *lines, self._buffer = self._buffer.split(b"\n")
         if len(self._buffer) > _LINE_LIMIT:
-            raise ValueError("the probe sent more than %d bytes for one item" % _LINE_LIMIT)
-        return [json.loads(line) for line in lines]
+            raise ValueError("more than %d bytes for one item" % _LINE_LIMIT)
+        try:
+            return [json.loads(line) for line in lines]
+        except RecursionError:
+            raise ValueError("data nested too deeply") from None
 
     def cpu_seconds(self) -> float:
         """Processor time the child itself has used so far, in seconds; 0.0 when it is gone."""
@@ -93,39 +118,50 @@ class Child:
     def close(self, grace: float = 2.0) -> t.Optional[int]:
         """Kill the child's process group, reap it and return its wait status.
 
-        Returns None when the kernel did not let go of it within `grace` seconds (uninterruptible sleep).
+        Returns None when that is not known: somebody else reaped the child, it was closed before, or it is `stuck`
+        since the kernel did not let go of it within `grace` seconds.
         """
-        try:
-            os.killpg(self.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            _signal(self.pid)
+        if self._closed:
+            return None
+        self._closed = True
         os.close(self.fd)
+        # Between fork and setsid the child has no group of its own yet.
+        for kill in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                kill(self.pid, signal.SIGKILL)
         deadline = time.monotonic() + grace
         while True:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                return None
             if pid:
                 return status
             if time.monotonic() > deadline:
+                self.stuck = True
                 return None
-            time.sleep(0.005)
+            time.sleep(_POLL)
 
 
-def _signal(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends; to be said again after a change of user, which clears it."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _allow_open_files() -> None:
-    """A port scan holds more sockets than the usual soft limit of 1024."""
-    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def _set_limits() -> None:
+    """No core file of a probe that crashes, since a check writes nothing; and enough sockets for a port scan."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def ready(children: t.Sequence[Child], seconds: float) -> list[Child]:
     """Those of `children` that have something to read, waiting at most `seconds`."""
-    by_fd = {child.fd: child for child in children}
-    readable, _writable, _errors = select.select(list(by_fd), [], [], max(0.0, seconds))
-    return [by_fd[fd] for fd in readable]
+    poll = select.poll()
+    for child in children:
+        poll.register(child.fd, select.POLLIN)
+    # poll(2) counts in whole milliseconds: rounding up keeps a wait for the last fraction from spinning.
+    speaking = {fd for fd, _event in poll.poll(math.ceil(max(0.0, seconds) * 1000))}
+    return [child for child in children if child.fd in speaking]

@@ -12,6 +12,7 @@ Nothing that a probe does (raise, crash, hang, print, exit) loses the other item
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import typing as t
@@ -31,59 +32,127 @@ CALL_LIMIT = 60.0
 _STARVED = 0.5
 """A child that spent at least this fraction of its limit on the processor was computing, not waiting."""
 
+_DEEPEST = 20
+"""Levels that an observed value may have."""
+
 Item = t.Mapping[str, t.Any]
 Answer = dict[str, t.Any]
 
 
 class _Kind:
-    """The items of one probe kind, the child that is asking them, and what it has answered."""
+    """The items of one probe kind, the child that is asking them, and what it has answered.
 
-    def __init__(self, name: str, items: t.Sequence[Item]) -> None:
+    :ivar left: (position in the call, item) of what is not answered; the child is asking the first of them.
+    :ivar answers: position in the call to answer.
+    """
+
+    def __init__(self, name: str, items: t.Sequence[tuple[int, Item]], secrets: Secrets) -> None:
         self.name = name
         self.left = list(items)
+        self.answers: dict[int, Answer] = {}
         self.child: t.Optional[Child] = None
-        self.started = time.monotonic()
-        self.again: set[int] = set()
-        self.answers: list[Answer] = []
+        self._secrets = secrets
+        self._again = False
+        self._begin()
 
-    def launch(self, secrets: Secrets) -> None:
-        items = list(self.left)
-        self.child = Child(lambda send: _ask(self.name, items, secrets, send))
-        self.started = time.monotonic()
+    def _begin(self) -> None:
+        """The first item left begins now."""
+        self._started = time.monotonic()
+        self._cpu = self.child.cpu_seconds() if self.child is not None else 0.0
 
+    @property
+    def _limit(self) -> float:
+        return float(self.left[0][1].get("limit") or ITEM_LIMIT)
+
+    @property
     def deadline(self) -> float:
-        return self.started + float(self.left[0].get("limit") or ITEM_LIMIT)
+        return self._started + self._limit
 
-    def take(self, message: t.Any) -> None:
-        """One message of the child: ["started"] or ["answer", {...}], always about the first item left."""
-        if message[0] == "started":
-            self.started = time.monotonic()
-        elif self.left:
+    def launch(self) -> None:
+        """Ask the items left in a new child."""
+        items = [item for _position, item in self.left]
+        try:
+            self.child = Child(lambda send: _ask(self.name, items, self._secrets, send))
+        except OSError as error:
+            self.give_up("no process can be started for the %s probe: %s" % (self.name, error.strerror))
+        self._begin()
+
+    def close(self) -> t.Optional[int]:
+        """Kill the child; returns its wait status."""
+        child, self.child = self.child, None
+        return child.close() if child is not None else None
+
+    def listen(self) -> None:
+        """Take what the child has sent; one that dies, or sends what is no answer, costs the item that it was asking."""
+        assert self.child is not None
+        try:
+            for message in self.child.read():
+                self._take(message)
+        except ValueError as error:
+            self.close()
+            self._fail("the %s probe sent what cannot be read: %s" % (self.name, error))
+            return
+        if self.child.finished and self.left:
+            self._fail("the %s probe %s" % (self.name, _death(self.close())))
+
+    def _take(self, message: t.Any) -> None:
+        """One message of the child about the first item left: ["started"] or ["answer", {...}]."""
+        if message == ["started"]:
+            self._begin()
+        elif isinstance(message, list) and len(message) == 2 and isinstance(message[1], dict):
             self.answer(message[1])
+        else:
+            raise ValueError("no message of the engine")
 
     def answer(self, partial: t.Mapping[str, t.Any]) -> None:
-        item = self.left.pop(0)
-        seconds = round(time.monotonic() - self.started, 3)
-        self.answers.append(dict(partial, id=item["id"], subject=item["subject"], seconds=seconds))
-        self.started = time.monotonic()
+        """The answer of the first item left."""
+        if not self.left:
+            return
+        position, item = self.left.pop(0)
+        seconds = round(time.monotonic() - self._started, 3)
+        self.answers[position] = dict(partial, id=item["id"], subject=item["subject"], seconds=seconds)
+        self._again = False
+        self._begin()
+
+    def give_up(self, error: str, remedy: str = "") -> None:
+        """Every item left is an error."""
+        while self.left:
+            self.answer({"error": error, "remedy": remedy})
+
+    def _fail(self, error: str) -> None:
+        """The item that was being asked is an error; the others are asked again."""
+        self.answer({"error": error, "remedy": ""})
+        if self.left:
+            self.launch()
+
+    def overdue(self, *, whole_call: bool) -> None:
+        """The first item left has had its time: error, or once more where the machine did not let it run."""
+        assert self.child is not None
+        child = self.child
+        starved = child.cpu_seconds() - self._cpu >= _STARVED * self._limit
+        waited = time.monotonic() - self._started
+        self.close()
+        if starved and not whole_call and not self._again:
+            self._again = True
+            self.launch()
+            return
+        error = "probe hung: no answer from the %s probe within %.1f s" % (self.name, waited)
+        if starved:
+            error = "probe starved: the %s probe was still computing after %.1f s" % (self.name, waited)
+            error += ", asked twice" if self._again else ""
+        if child.stuck:
+            error += "; process %d cannot be killed (uninterruptible sleep)" % child.pid
+        if not whole_call:
+            self._fail(error)
+            return
+        self.answer({"error": error, "remedy": ""})
+        self.give_up("not asked: the call's time was over")
 
 
-def _ask(name: str, items: t.Sequence[Item], secrets: Secrets, send: t.Callable[[t.Any], None]) -> None:
-    """In the child: observe `items` in turn with one probe object, so that what they share is looked at once."""
-    probe = None
-    for item in items:
-        send(["started"])
-        try:
-            if probe is None:
-                probe = PROBES[name](secrets)
-            observation = probe.observe(item["with"])
-            send(["answer", {"value": observation.value, "evidence": observation.evidence}])
-        except ProbeError as error:
-            send(["answer", {"error": str(error), "remedy": error.remedy}])
-        except ImportError as error:
-            send(["answer", {"error": "library missing: %s" % error, "remedy": ""}])
-        except Exception as error:
-            send(["answer", {"error": "the %s probe failed: %s: %s" % (name, type(error).__name__, error), "remedy": ""}])
+def _death(status: t.Optional[int]) -> str:
+    if status is not None and os.WIFSIGNALED(status):
+        return "crashed: killed by signal %d" % os.WTERMSIG(status)
+    return "ended without an answer (exit status %s)" % ("unknown" if status is None else os.WEXITSTATUS(status))
 
 
 def observe(
@@ -98,101 +167,73 @@ def observe(
     itself: its kind is asked again for the items left. What is not answered after `call_limit` seconds is an error.
     """
     end = time.monotonic() + call_limit
-    kinds: list[_Kind] = []
-    answers: list[Answer] = []
-    for name in dict.fromkeys(item["probe"] for item in items):
-        kind = _Kind(name, [item for item in items if item["probe"] == name])
-        kinds.append(kind)
-        if name in PROBES:
-            kind.launch(secrets or {})
-        else:
-            while kind.left:
-                kind.answer({"error": "unknown probe %r" % name, "remedy": "known: %s" % ", ".join(sorted(PROBES))})
+    by_name: dict[str, list[tuple[int, Item]]] = {}
+    for position, item in enumerate(items):
+        by_name.setdefault(item["probe"], []).append((position, item))
+    kinds = [_Kind(name, mine, secrets or {}) for name, mine in by_name.items()]
+    answers: dict[int, Answer] = {}
     try:
-        _collect(kinds, secrets or {}, end)
+        for kind in kinds:
+            if kind.name in PROBES:
+                kind.launch()
+            else:
+                kind.give_up("unknown probe %r" % kind.name, "known: %s" % ", ".join(sorted(PROBES)))
+        _collect(kinds, end)
     finally:
         for kind in kinds:
-            if kind.child is not None:
-                kind.child.close()
-    for kind in kinds:
-        answers.extend(kind.answers)
-    order = {(item["id"], item["subject"]): index for index, item in enumerate(items)}
-    return sorted(answers, key=lambda answer: order[(answer["id"], answer["subject"])])
+            kind.close()
+            answers.update(kind.answers)
+    return [answers[position] for position in range(len(items))]
 
 
-def _collect(kinds: t.Sequence[_Kind], secrets: Secrets, end: float) -> None:
+def _collect(kinds: t.Sequence[_Kind], end: float) -> None:
     """Read until every kind has answered or its time is over."""
     while True:
-        running = [kind for kind in kinds if kind.child is not None and kind.left]
+        running = {kind.child: kind for kind in kinds if kind.child is not None and kind.left}
         if not running:
             return
+        pause = min(end, *(kind.deadline for kind in running.values())) - time.monotonic()
+        # What has arrived counts before the clock does: on a busy machine it may have waited here for long.
+        for child in ready(list(running), pause):
+            running[child].listen()
         now = time.monotonic()
-        for kind in running:
-            if now >= min(kind.deadline(), end):
-                _overdue(kind, secrets, whole_call=now >= end)
-        running = [kind for kind in running if kind.left]
-        if not running:
-            return
-        pause = min(min(kind.deadline(), end) for kind in running) - time.monotonic()
-        by_child = {id(kind.child): kind for kind in running}
-        for child in ready([kind.child for kind in running if kind.child is not None], pause):
-            _listen(by_child[id(child)], child, secrets)
+        for kind in running.values():
+            if kind.child is not None and kind.left and now >= min(kind.deadline, end):
+                kind.overdue(whole_call=now >= end)
 
 
-def _listen(kind: _Kind, child: Child, secrets: Secrets) -> None:
-    """Take what one child has sent; when it died with items left, answer for the one it died on and go on."""
-    try:
-        for message in child.read():
-            kind.take(message)
-    except ValueError as error:
-        kind.answer({"error": "the %s probe sent what cannot be read: %s" % (kind.name, error), "remedy": ""})
-        _restart(kind, secrets)
-        return
-    if child.finished and kind.left:
-        status = child.close()
-        kind.child = None
-        kind.answer({"error": "the %s probe %s" % (kind.name, _death(status)), "remedy": ""})
-        if kind.left:
-            kind.launch(secrets)
+def _ask(name: str, items: t.Sequence[Item], secrets: Secrets, send: t.Callable[[t.Any], None]) -> None:
+    """In the child: observe `items` in turn with one probe object, so that what they share is looked at once."""
+    probe = None
+    for item in items:
+        send(["started"])
+        try:
+            if probe is None:
+                probe = PROBES[name](secrets)
+            observation = probe.observe(item["with"])
+            send(["answer", {"value": _plain(observation.value), "evidence": observation.evidence}])
+        except ProbeError as error:
+            send(["answer", {"error": str(error), "remedy": error.remedy}])
+        except ImportError as error:
+            send(["answer", {"error": "library missing: %s" % error, "remedy": ""}])
+        except Exception as error:
+            send(["answer", {"error": "the %s probe failed: %s: %s" % (name, type(error).__name__, error), "remedy": ""}])
 
 
-def _death(status: t.Optional[int]) -> str:
-    if status is not None and os.WIFSIGNALED(status):
-        return "crashed: killed by signal %d" % os.WTERMSIG(status)
-    return "ended without an answer (exit status %s)" % ("unknown" if status is None else os.WEXITSTATUS(status))
+def _plain(value: t.Any, depth: int = 0) -> t.Any:
+    """`value` when it is data that JSON carries unchanged; raises TypeError for anything else."""
+    if depth > _DEEPEST:
+        raise TypeError("observed data of more than %d levels" % _DEEPEST)
+    if isinstance(value, dict):
+        return {_key(key): _plain(one, depth + 1) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one, depth + 1) for one in value]
+    if value is None or isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise TypeError("observed %r, which is no plain data" % (value,))
 
 
-def _restart(kind: _Kind, secrets: Secrets) -> t.Optional[int]:
-    """Kill the kind's child and ask the items left in a new one; returns the old child's wait status."""
-    status = kind.child.close() if kind.child is not None else None
-    kind.child = None
-    if kind.left:
-        kind.launch(secrets)
-    return status
-
-
-def _overdue(kind: _Kind, secrets: Secrets, *, whole_call: bool) -> None:
-    """The first item left has had its time: error, or once more where the machine did not let it run."""
-    assert kind.child is not None
-    item = kind.left[0]
-    limit = float(item.get("limit") or ITEM_LIMIT)
-    pid, cpu = kind.child.pid, kind.child.cpu_seconds()
-    starved = cpu >= _STARVED * limit
-    if starved and not whole_call and len(kind.left) not in kind.again:
-        kind.again.add(len(kind.left))
-        _restart(kind, secrets)
-        return
-    waited = time.monotonic() - kind.started
-    status = kind.child.close()
-    kind.child = None
-    error = "probe hung: no answer from the %s probe within %.0f s" % (kind.name, waited)
-    if starved:
-        error = "probe starved: the %s probe was still computing after %.0f s, asked twice" % (kind.name, waited)
-    if status is None:
-        error += "; process %d cannot be killed (uninterruptible sleep)" % pid
-    kind.answer({"error": error, "remedy": ""})
-    if whole_call:
-        while kind.left:
-            kind.answer({"error": "not asked: the call's time was over", "remedy": ""})
-    elif kind.left:
-        kind.launch(secrets)
+def _key(key: t.Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError("observed the key %r, which is not text" % (key,))
+    return key
