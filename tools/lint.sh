@@ -17,7 +17,6 @@ check "mypy --strict" .venv/bin/mypy --no-error-summary plugins/module_utils plu
 check "mypy --strict, lab" env -C lab ../.venv/bin/mypy --no-error-summary --config-file ../pyproject.toml .
 check "ansible-lint, profile production" tools/in-copy.sh ansible-lint --offline --profile production --strict -q --nocolor
 check "ansible-test sanity" tools/in-copy.sh ansible-test sanity --color no
-check "antsibull-changelog lint" .venv/bin/antsibull-changelog lint
 
 if ((${#failed[@]})); then
   printf 'lint: failed: %s\n' "${failed[@]}" >&2
