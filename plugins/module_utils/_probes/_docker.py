@@ -26,10 +26,7 @@ class DockerProbe(Probe):
     def client(self) -> t.Any:
         """A client of the local socket; raises ProbeError when the SDK is missing or the engine is silent."""
         if self._connection is None:
-            try:
-                import docker
-            except ImportError as error:
-                raise ProbeError("library missing: %s" % error, "apt-get install python3-docker") from None
+            docker = _library()
             try:
                 client = docker.DockerClient(base_url="unix:///var/run/docker.sock", timeout=_TIMEOUT)
                 client.ping()
@@ -51,6 +48,7 @@ class DockerProbe(Probe):
         """{"active", "enabled", "answers"} of docker.service and the engine."""
         shown = output_of(["systemctl", "show", "-p", "ActiveState", "-p", "UnitFileState", "docker.service"])
         active, enabled = parse_unit(shown)
+        _library()
         try:
             answers, evidence = bool(self.client().info()["ID"]), "docker.service and GET /info of the engine"
         except ProbeError as error:
@@ -68,6 +66,14 @@ class DockerProbe(Probe):
             health = state.get("Health", {}).get("Status", "no health check")
             found[container.labels["com.docker.compose.service"]] = health if state["Running"] else state["Status"]
         return Observation(found, "containers of Compose project %s" % arguments["project"])
+
+
+def _library() -> t.Any:
+    try:
+        import docker
+    except ImportError as error:
+        raise ProbeError("library missing: %s" % error, "apt-get install python3-docker") from None
+    return docker
 
 
 def parse_unit(text: str) -> tuple[bool, bool]:
