@@ -46,7 +46,7 @@ version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 make_environment() {
   local directory=$1 requirements=$2
   say "$directory: installing $requirements on Python $version"
-  "$python" -m venv --clear "$directory"
+  [[ "$("$directory/bin/python" --version 2>&1)" == "$("$python" --version)" ]] || "$python" -m venv --clear "$directory"
   "$directory/bin/pip" install -qq --disable-pip-version-check --requirement "$requirements"
 }
 
