@@ -28,7 +28,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _raw:
-  description: The operand of each item's expectation, such as V(2GB) of C({equals: 2GB}).
+  description: The operand of each item's expectation, such as V(2GB) where it must equal 2GB.
   type: list
   elements: raw
 """

@@ -44,6 +44,7 @@ answers:
 import json
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.gonogo.preflight.plugins.module_utils._engine import observe
 
 

@@ -49,10 +49,10 @@ def _areas(report: Report) -> list[str]:
     for area in dict.fromkeys(row.question.area for row in report.rows):
         rows = [row for row in report.rows if row.question.area == area]
         through = sum(row.through for row in rows)
-        bar = "".join("x" if row.through else "!" for row in rows)
+        boxes = "".join("x" if row.through else "!" for row in rows)
         relaxed = sum(bool(row.question.relaxed) for row in rows)
         note = "   %d relaxed in the inventory" % relaxed if relaxed else ""
-        lines.append("  %-12s %2d/%-2d [%s]%s" % (area.replace("_", " "), through, len(rows), bar, note))
+        lines.append("  %-12s %2d/%-2d [%s]%s" % (area.replace("_", " "), through, len(rows), boxes, note))
     return [*lines, ""]
 
 

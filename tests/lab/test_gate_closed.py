@@ -48,7 +48,7 @@ ROWS = (
     Row("-e replaces a registered result", ("-e", "verified=true", "-e", "verdict=GO"), "registered.yml"),
     Row("-e replaces groups and hostvars", ("-e", '{"groups": {"all": ["lab-app"], "app": ["lab-app"]}, "hostvars": {}}')),
     Row("-e replaces the door", ("-e", "verify_door=live")),
-    Row("-e from a file", ("-e", "@%s" % (PLAYBOOKS / "extra.yml"))),
+    Row("-e from a file", ("-e", "@%s" % (PLAYBOOKS / "vars" / "extra.yml"))),
     Row("-e moves the connection", ("-e", "ansible_connection=local")),
     Row("strategy free from the environment", environment=(("ANSIBLE_STRATEGY", "free"),)),
     Row("strategy host_pinned from the environment", environment=(("ANSIBLE_STRATEGY", "host_pinned"),)),
