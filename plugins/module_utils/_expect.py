@@ -10,10 +10,11 @@ An expectation is a mapping of one operator to its operand, with two optional mo
 
 from __future__ import annotations
 
+import math
 import re
 import typing as t
 
-__all__ = ["Expectation", "ExpectationError", "OPERATORS", "TYPES", "check", "convert", "judge", "plain", "text", "weaker"]
+__all__ = ["Expectation", "ExpectationError", "OPERATORS", "TYPES", "check", "judge", "plain", "text", "weaker"]
 
 Expectation = t.Mapping[str, t.Any]
 """One operator with its operand, `as` (a key of TYPES) and `tolerance` (a percentage)."""
@@ -26,20 +27,26 @@ class ExpectationError(ValueError):
 # Powers of 1024 for every spelling: Redis, PostgreSQL and the kernel count so, and it never lets less through
 # than a vendor's powers of 1000 would. What hardware falls short of it is what `tolerance` is for.
 _UNITS = {"B": 0, "KB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
-_VERSION = re.compile(r"\d+(?:\.\d+)*")
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
+_VERSION = re.compile(r"v?([0-9]{1,18}(?:\.[0-9]{1,18})*)(?![0-9]|\.[0-9])")
+_PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]+)?)\s*%")
+
+
+def _brief(value: t.Any) -> str:
+    """`value` as an error shows it: what a host sent may be long."""
+    shown = repr(value)
+    return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def _number(value: t.Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ExpectationError("%r is not a number" % (value,))
+        raise ExpectationError("%s is not a number" % _brief(value))
     try:
         number = float(value)
-    except ValueError:
-        raise ExpectationError("%r is not a number" % (value,)) from None
-    if number != number or number in (float("inf"), float("-inf")):
-        raise ExpectationError("%r is not a finite number" % (value,))
+    except (ValueError, OverflowError):
+        raise ExpectationError("%s is not a number" % _brief(value)) from None
+    if not math.isfinite(number):
+        raise ExpectationError("%s is not a finite number" % _brief(value))
     return number
 
 
@@ -49,18 +56,20 @@ def _size(value: t.Any) -> float:
         return _number(value)
     match = _SIZE.fullmatch(value.strip())
     if not match:
-        raise ExpectationError("%r is not a size such as 2GB or 512MiB" % value)
-    return float(match.group(1)) * 1024.0 ** _UNITS[match.group(2).upper() + "B"]
+        raise ExpectationError("%s is not a size such as 2GB or 512MiB" % _brief(value))
+    return _number(float(match.group(1)) * 1024.0 ** _UNITS[match.group(2).upper() + "B"])
 
 
 def _version(value: t.Any) -> tuple[int, ...]:
     """The leading numbers of a version: "26.1.5+dfsg1" is (26, 1, 5); zeros at the end do not count."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ExpectationError("%r is not a version" % (value,))
-    match = _VERSION.match(str(value).strip().lstrip("v"))
+    if isinstance(value, float):
+        raise ExpectationError("%s is a number, not a version: put it in quotes, or 24.10 is read as 24.1" % _brief(value))
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise ExpectationError("%s is not a version" % _brief(value))
+    match = _VERSION.match(value.strip() if isinstance(value, str) else "%d" % value)
     if not match:
-        raise ExpectationError("%r is not a version such as 24.0" % (value,))
-    parts = [int(part) for part in match.group(0).split(".")]
+        raise ExpectationError("%s is not a version such as 24.0" % _brief(value))
+    parts = [int(part) for part in match.group(1).split(".")]
     while len(parts) > 1 and parts[-1] == 0:
         parts.pop()
     return tuple(parts)
@@ -68,7 +77,7 @@ def _version(value: t.Any) -> tuple[int, ...]:
 
 def _text(value: t.Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ExpectationError("%r is not text" % (value,))
+        raise ExpectationError("%s is not text" % _brief(value))
     return str(value)
 
 
@@ -116,7 +125,7 @@ def _at_most(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.An
 
 def _contains(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
     if not isinstance(observed, (list, tuple)):
-        raise ExpectationError("%r is not a list" % (observed,))
+        raise ExpectationError("%s is not a list" % _brief(observed))
     seen = [convert_(one) for one in observed]
     return all(any(_same(one, convert_(wanted)) for one in seen) for wanted in operand)
 
@@ -127,7 +136,7 @@ def _matches(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.An
 
 def _empty(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
     if not isinstance(observed, (list, tuple, dict, str)):
-        raise ExpectationError("%r is neither a list nor text" % (observed,))
+        raise ExpectationError("%s is neither a list nor text" % _brief(observed))
     return (len(observed) == 0) is operand
 
 
@@ -154,7 +163,7 @@ _PHRASES = {
 def _parts(expectation: Expectation) -> tuple[str, t.Any, str]:
     """The operator, its operand and the type it compares as; raises ExpectationError."""
     if not isinstance(expectation, dict):
-        raise ExpectationError("an expectation is a mapping such as {at_least: 4}, not %r" % (expectation,))
+        raise ExpectationError("an expectation is a mapping such as {at_least: 4}, not %s" % _brief(expectation))
     unknown = sorted(set(map(str, expectation)) - set(OPERATORS) - {"as", "tolerance"})
     if unknown:
         raise ExpectationError("unknown operator %r; known: %s" % (unknown[0], ", ".join(OPERATORS)))
@@ -163,7 +172,7 @@ def _parts(expectation: Expectation) -> tuple[str, t.Any, str]:
         raise ExpectationError("an expectation has exactly one operator of %s" % ", ".join(OPERATORS))
     operator = operators[0]
     kind = expectation.get("as", "number" if operator in ("at_least", "at_most") else "exact")
-    if kind not in TYPES:
+    if not isinstance(kind, str) or kind not in TYPES:
         raise ExpectationError("`as: %s` is none of %s" % (kind, ", ".join(TYPES)))
     return operator, expectation[operator], kind
 
@@ -173,30 +182,51 @@ def check(expectation: Expectation) -> None:
     operator, operand, kind = _parts(expectation)
     if operand is None:
         raise ExpectationError("`%s` has no value" % operator)
-    if operator in ("one_of", "contains"):
-        if not isinstance(operand, list) or not operand:
-            raise ExpectationError("`%s` needs a list with at least one value, not %r" % (operator, operand))
+    _check_data(operand)
+    if operator in ("matches", "empty"):
+        if "as" in expectation:
+            raise ExpectationError("`as` does not go with `%s`" % operator)
+        checked = _check_pattern if operator == "matches" else _check_flag
+        checked(operand)
+    elif operator in ("one_of", "contains"):
+        if not isinstance(operand, list) or not operand or None in operand:
+            raise ExpectationError("`%s` needs a list with at least one value, and no null in it, not %s" % (operator, _brief(operand)))
         for one in operand:
             TYPES[kind](one)
-    elif operator == "matches":
-        _check_pattern(operand)
-    elif operator == "empty":
-        if not isinstance(operand, bool):
-            raise ExpectationError("`empty` takes true or false, not %r" % (operand,))
     else:
         if operator != "equals" and kind not in _ORDERED:
             raise ExpectationError("`%s` compares as one of %s, not as %s" % (operator, ", ".join(_ORDERED), kind))
-        TYPES[kind](operand)
+        least = TYPES[kind](operand)
+        if operator == "at_least" and kind in ("size", "version") and least in (0.0, (0,)):
+            raise ExpectationError("`at_least: %s` would let everything through" % (operand,))
     _tolerance(expectation, operator, kind)
+
+
+def _check_data(operand: t.Any) -> None:
+    """A date, a set or a NaN of YAML equals nothing that a probe can observe."""
+    if isinstance(operand, dict):
+        _check_data([*operand, *operand.values()])
+    elif isinstance(operand, list):
+        for one in operand:
+            _check_data(one)
+    elif isinstance(operand, float):
+        _number(operand)
+    elif operand is not None and not isinstance(operand, (str, int)):
+        raise ExpectationError("%s is a %s, not text; put it in quotes" % (operand, type(operand).__name__))
+
+
+def _check_flag(operand: t.Any) -> None:
+    if not isinstance(operand, bool):
+        raise ExpectationError("`empty` takes true or false, not %s" % _brief(operand))
 
 
 def _check_pattern(operand: t.Any) -> None:
     if not isinstance(operand, str) or not operand:
-        raise ExpectationError("`matches` needs a regular expression, not %r" % (operand,))
+        raise ExpectationError("`matches` needs a regular expression, not %s" % _brief(operand))
     try:
         pattern = re.compile(operand)
-    except re.error as error:
-        raise ExpectationError("%r is no regular expression: %s" % (operand, error)) from None
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ExpectationError("%s is no regular expression: %s" % (_brief(operand), error)) from None
     if pattern.search(""):
         raise ExpectationError("%r matches empty text, so it would let everything through" % operand)
 
@@ -209,13 +239,10 @@ def _tolerance(expectation: Expectation, operator: str, kind: str) -> float:
         raise ExpectationError("`tolerance` goes with `at_least` on numbers and sizes only")
     match = _PERCENT.fullmatch(str(expectation["tolerance"]).strip())
     if not match or float(match.group(1)) > 20:
-        raise ExpectationError("`tolerance` is a percentage up to 20%%, not %r" % (expectation["tolerance"],))
+        raise ExpectationError("`tolerance` is a percentage up to 20%%, not %s" % _brief(expectation["tolerance"]))
+    if TYPES[kind](expectation[operator]) <= 0:
+        raise ExpectationError("`tolerance` goes with a value above 0")
     return float(match.group(1)) / 100
-
-
-def convert(value: t.Any, kind: str) -> t.Any:
-    """`value` as `kind` (a key of TYPES); raises ExpectationError."""
-    return TYPES[kind](value)
 
 
 def judge(observed: t.Any, expectation: Expectation) -> bool:
@@ -235,28 +262,27 @@ def judge(observed: t.Any, expectation: Expectation) -> bool:
 
 
 def weaker(candidate: Expectation, reference: Expectation) -> bool:
-    """True when `candidate` may let through what `reference` would not.
+    """True when `candidate` may let through what `reference` would not; both are expectations that `check` accepts.
 
     What cannot be ordered (another operator, another type, another text) counts as weaker, so that it is shown.
     """
-    if _same(dict(candidate), dict(reference)):
-        return False
     operator, operand, kind = _parts(candidate)
     other_operator, other_operand, other_kind = _parts(reference)
     if (operator, kind) != (other_operator, other_kind):
         return True
+    as_kind = TYPES[kind]
     if operator == "at_least":
-        slack, other_slack = _tolerance(candidate, operator, kind), _tolerance(reference, operator, kind)
         if kind == "version":
             return bool(_version(operand) < _version(other_operand))
-        return bool(TYPES[kind](operand) * (1 - slack) < TYPES[kind](other_operand) * (1 - other_slack))
+        slack, other_slack = _tolerance(candidate, operator, kind), _tolerance(reference, operator, kind)
+        return bool(as_kind(operand) * (1 - slack) < as_kind(other_operand) * (1 - other_slack))
     if operator == "at_most":
-        return bool(TYPES[kind](operand) > TYPES[kind](other_operand))
+        return bool(as_kind(operand) > as_kind(other_operand))
     if operator == "one_of":
-        return any(not _one_of(one, other_operand, TYPES[kind]) for one in operand)
+        return any(not _one_of(one, other_operand, as_kind) for one in operand)
     if operator == "contains":
-        return any(not _one_of(one, operand, TYPES[kind]) for one in other_operand)
-    return True
+        return any(not _one_of(one, operand, as_kind) for one in other_operand)
+    return not _equals(operand, other_operand, as_kind)
 
 
 def text(expectation: Expectation) -> str:
