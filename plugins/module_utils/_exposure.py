@@ -96,11 +96,8 @@ def sources_for(
 
 def admits(rules: t.Iterable[Rule], *, address: str, port: int) -> bool:
     """Whether `address` may open a TCP connection to a service of the host on `port`."""
-    for rule in rules:
-        if (rule.port, rule.protocol, rule.publisher) == (port, "tcp", "host"):
-            if _covers(rule.source, address):
-                return True
-    return False
+    listening = [rule for rule in rules if (rule.port, rule.protocol, rule.publisher) == (port, "tcp", "host")]
+    return any(_covers(rule.source, address) for rule in listening)
 
 
 def ports_open_to(rules: t.Iterable[Rule], *, address: str = "") -> list[int]:

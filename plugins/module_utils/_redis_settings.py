@@ -44,9 +44,7 @@ class Server:
         """
         deadline = time.monotonic() + limit
         for password in passwords:
-            client = self._connect(
-                host="127.0.0.1", port=self._port, password=password or None, socket_timeout=5, decode_responses=True
-            )
+            client = self._connect(host="127.0.0.1", port=self._port, password=password or None, socket_timeout=5, decode_responses=True)
             while True:
                 try:
                     client.ping()

@@ -76,6 +76,7 @@ version:
 import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
 from ansible_collections.gonogo.preflight.plugins.module_utils._redis_settings import Server, SettingsError, differences
 
 try:

@@ -110,6 +110,7 @@ unconfirmed:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.gonogo.preflight.plugins.module_utils._exposure import Rule, admits
 from ansible_collections.gonogo.preflight.plugins.module_utils._ufw import State, describe, plan
 from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host, ssh_connection

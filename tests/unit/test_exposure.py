@@ -58,9 +58,7 @@ def test_two_entries_that_say_the_same_are_one_rule():
     assert len(rules({"ssh": {"port": 22, "from": "any"}, "admin": {"port": 22, "from": "any"}})) == 1
 
 
-@pytest.mark.parametrize(
-    ("source", "cidr"), [("198.51.100.7", "198.51.100.7/32"), ("2001:db8::/32", "2001:db8::/32"), ("2001:db8::1", "2001:db8::1/128")]
-)
+@pytest.mark.parametrize(("source", "cidr"), [("198.51.100.7", "198.51.100.7/32"), ("2001:db8::/32", "2001:db8::/32"), ("2001:db8::1", "2001:db8::1/128")])
 def test_an_address_is_a_cidr(source, cidr):
     assert sources({"ssh": {"port": 22, "from": source}}) == [cidr]
 

@@ -1,0 +1,138 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way back from a change of the firewall: armed before it, taken by exactly one of timer and confirmation."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from ansible_collections.gonogo.preflight.plugins.module_utils import _ufw_host
+from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host, ssh_connection
+
+
+class Machine:
+    """Runs nothing; remembers what was run, and whether the timer is active."""
+
+    def __init__(self):
+        self.ran = []
+        self.active = False
+        self.broken = ""
+
+    def __call__(self, command):
+        self.ran.append(" ".join(command))
+        if self.broken and command[0] == self.broken:
+            return 1, "", "%s is broken" % command[0]
+        if command[0] == "systemd-run":
+            self.active = True
+        if command[:2] == ["systemctl", "stop"]:
+            self.active = False
+        if command[:2] == ["systemctl", "is-active"]:
+            return (0 if self.active else 3), "", ""
+        return 0, "", ""
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.setattr(_ufw_host, "STORE", str(tmp_path / "ufw"))
+    return tmp_path / "ufw"
+
+
+def test_the_old_firewall_is_kept_before_the_timer_is_armed(store):
+    machine = Machine()
+    Guard(machine).arm(60, active=True)
+    kept = [i for i, line in enumerate(machine.ran) if line.startswith("cp -a")]
+    armed = [i for i, line in enumerate(machine.ran) if line.startswith("systemd-run")]
+    assert len(kept) == 2
+    assert max(kept) < armed[0]
+    assert "--on-active=60 --timer-property=AccuracySec=1s" in machine.ran[armed[0]]
+    assert (store / "before" / "active").exists()
+    assert oct(store.stat().st_mode & 0o777) == "0o700"
+
+
+def test_an_inactive_firewall_goes_back_to_inactive(store):
+    Guard(Machine()).arm(60, active=False)
+    assert not (store / "before" / "active").exists()
+
+
+@pytest.mark.parametrize("program", ["cp", "systemd-run"])
+def test_nothing_is_changed_where_the_way_back_cannot_be_armed(store, program):
+    machine = Machine()
+    machine.broken = program
+    with pytest.raises(FirewallError, match="nothing was changed"):
+        Guard(machine).arm(60, active=True)
+
+
+def test_a_second_change_goes_back_to_before_the_first(store):
+    machine = Machine()
+    guard = Guard(machine)
+    guard.arm(60, active=False)
+    machine.ran.clear()
+    guard.arm(60, active=True)
+    assert not [line for line in machine.ran if line.startswith("cp")]
+    assert not (store / "before" / "active").exists()
+
+
+def test_a_confirmed_change_stays(store):
+    machine = Machine()
+    guard = Guard(machine)
+    guard.arm(60, active=True)
+    assert guard.pending()
+    assert guard.confirm()
+    assert not guard.pending()
+    assert not machine.active
+
+
+def test_a_confirmation_after_the_timer_is_refused(store):
+    guard = Guard(Machine())
+    guard.arm(60, active=True)
+    (store / "armed").rename(store / "reverted")
+    assert not guard.confirm()
+
+
+def test_the_timer_does_nothing_after_the_confirmation(store):
+    guard = Guard(Machine())
+    guard.arm(60, active=True)
+    assert guard.confirm()
+    done = subprocess.run(["/bin/sh", str(store / "revert")], check=False, capture_output=True)
+    assert (done.returncode, (store / "reverted").exists()) == (0, False)
+
+
+def test_a_firewall_that_is_not_installed_is_named():
+    if not Host.installed():
+        with pytest.raises(FirewallError, match="apt-get install ufw"):
+            Host(Machine()).read()
+
+
+def test_a_command_that_fails_is_shown(monkeypatch):
+    monkeypatch.setattr(Host, "installed", staticmethod(lambda: True))
+    machine = Machine()
+    machine.broken = "iptables"
+    with pytest.raises(FirewallError, match=r"`iptables -S` ended with 1: iptables is broken"):
+        Host(machine).read()
+
+
+def asked_in_a_child(environment):
+    """ssh_connection of a process whose parent, but not itself, has `environment`."""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    code = "from %s import ssh_connection; import os; print(ssh_connection(os.getpid()))" % _ufw_host.__name__
+    script = 'env -u SSH_CONNECTION "%s" -c "%s"; true' % (sys.executable, code)
+    done = subprocess.run(["sh", "-c", script], env={**os.environ, "PYTHONPATH": paths, **environment}, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_the_connection_is_found_above_sudo():
+    assert asked_in_a_child({"SSH_CONNECTION": "192.0.2.5 51515 192.0.2.1 2222"}) == "('192.0.2.5', 2222)"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_the_zone_of_an_address_is_left_out():
+    assert asked_in_a_child({"SSH_CONNECTION": "fe80::1%eth0 51515 fe80::2 22"}) == "('fe80::1', 22)"
+
+
+def test_a_process_that_is_gone_runs_over_no_connection():
+    assert ssh_connection(2**22 + 1) is None
