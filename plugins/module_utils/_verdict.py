@@ -125,10 +125,7 @@ def decide(
     by_key: dict[tuple[str, str], list[Answer]] = {}
     for answer in answers:
         by_key.setdefault((str(answer.get("item")), str(answer.get("subject"))), []).append(answer)
-    rows = tuple(
-        _row(question, by_key.get((question.item, question.subject), []), waivers, started=started, now=now)
-        for question in asked
-    )
+    rows = tuple(_row(question, by_key.get((question.item, question.subject), []), waivers, started=started, now=now) for question in asked)
     found = list(problems)
     if not asked:
         found.append("nothing is asked at door %s: an empty checklist is never a GO" % door)
@@ -149,10 +146,11 @@ def _row(question: Question, answers: t.Sequence[Answer], waivers: t.Sequence[Wa
         evidence=str(answer.get("evidence", "")),
         remedy=str(answer.get("remedy") or question.remedy),
         reason=reason,
-        seconds=float(answer.get("seconds", 0.0)),
+        seconds=_seconds(answer.get("seconds")),
         at=float(answer.get("at", 0.0)),
     )
-    if status in ("fail", "error") and excuse is not None:
+    # A waiver excuses what the system answered, not an answer that does not count.
+    if answer and status in ("fail", "error") and excuse is not None:
         return _changed(row, "waived", "%s (%s)" % (excuse.reason, excuse.owner))
     if status == "fail" and question.severity == "warn":
         return _changed(row, "warned", reason)
@@ -165,7 +163,7 @@ def _changed(row: Row, outcome: str, reason: str) -> Row:
 
 
 def _status(question: Question, answers: t.Sequence[Answer], *, started: float, now: float) -> tuple[str, Answer, str]:
-    """(status, the answer that counts, why): anything but one fresh answer to this very question is no pass."""
+    """(status, the answer that counts or {}, why): anything but one fresh answer to this very question is no pass."""
     if not answers:
         return "missing", {}, _why_missing(question)
     if len(answers) > 1:
@@ -178,14 +176,21 @@ def _status(question: Question, answers: t.Sequence[Answer], *, started: float, 
     at = answer.get("at")
     if not isinstance(at, (int, float)) or isinstance(at, bool):
         return "error", {}, "the answer carries no time"
-    if at < started - _SKEW or at > now + _SKEW or now - at > MAX_AGE:
+    # Said so that a time that is no number (NaN compares as false with everything) is no fresh one.
+    if not (started - _SKEW <= at <= now + _SKEW and now - at <= MAX_AGE):
         return "error", {}, "the answer is not of this run, or older than %d minutes" % (MAX_AGE / 60)
     status = answer.get("status")
     if status == "error":
         return "error", answer, str(answer.get("error") or "the probe could not look")
     if status not in ("pass", "fail"):
-        return "error", answer, "unknown status %r" % (status,)
+        return "error", {}, "unknown status %r" % (status,)
     return str(status), answer, ""
+
+
+def _seconds(value: t.Any) -> float:
+    """How long the look took, as far as the answer says so; nothing is decided by it."""
+    usable = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < MAX_AGE
+    return float(value) if usable else 0.0
 
 
 def _why_missing(question: Question) -> str:
