@@ -90,16 +90,14 @@ def vantage_of(item: Item, subject: str, groups: Groups) -> str:
         return CONTROLLER
     if item.looks_from == "outside":
         return next((host for host in groups.get("all", ()) if host != subject), CONTROLLER)
-    return next((host for host in groups.get(item.looks_from, ()) if host != subject), "")
+    # A host that is its group alone looks at itself: one host may carry every group.
+    group = groups.get(item.looks_from, ())
+    return next((host for host in group if host != subject), subject if subject in group else "")
 
 
 def empty_groups(items: t.Sequence[Item], groups: Groups, excused: t.Container[str]) -> list[str]:
     """A sentence for each item that nobody would answer; items in `excused` are not applicable here."""
-    return [
-        "%s asks the hosts of group %s, which has none" % (item.id, item.hosts)
-        for item in items
-        if item.id not in excused and not subjects(item, groups)
-    ]
+    return ["%s asks the hosts of group %s, which has none" % (item.id, item.hosts) for item in items if item.id not in excused and not subjects(item, groups)]
 
 
 def questions(items: t.Sequence[Item], groups: Groups, thresholds: t.Mapping[str, Thresholds]) -> list[Question]:
