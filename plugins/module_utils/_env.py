@@ -20,7 +20,7 @@ def env_file(settings: t.Mapping[str, t.Any]) -> str:
     """`NAME='value'` lines sorted by name; single quotes keep `$`, `#` and spaces as they are. Raises EnvError."""
     if not isinstance(settings, t.Mapping):
         raise EnvError("the settings are no mapping of names to values")
-    return "\n".join("%s='%s'" % (_name(name), _value(name, value)) for name, value in sorted(settings.items()))
+    return "\n".join("%s='%s'" % (name, _value(name, settings[name])) for name in sorted(map(_name, settings)))
 
 
 def _name(name: t.Any) -> str:
@@ -34,6 +34,7 @@ def _value(name: str, value: t.Any) -> str:
         return "true" if value else "false"
     if not isinstance(value, (str, int, float)):
         raise EnvError("%s is neither text, number nor boolean" % name)
-    if re.search(r"['\n\r\0]", str(value)):
-        raise EnvError("the value of %s holds a quote or a line break, which an environment file cannot" % name)
+    # Compose reads \' as a quote that does not end the value, within single quotes too.
+    if re.search(r"['\n\r\0]|\\\Z", str(value)):
+        raise EnvError("the value of %s holds a quote or a line break, or ends with a backslash, which an environment file cannot" % name)
     return str(value)
