@@ -47,6 +47,8 @@ ROWS = (
     Row("-e replaces the threshold", ("-e", '{"preflight_thresholds": {"redis.aof": {"one_of": ["yes", "no"]}}}')),
     Row("-e replaces a registered result", ("-e", "verified=true", "-e", "verdict=GO"), "registered.yml"),
     Row("-e replaces groups and hostvars", ("-e", '{"groups": {"all": ["lab-app"], "app": ["lab-app"]}, "hostvars": {}}')),
+    Row("-e replaces groups, validation skipped", ("--skip-tags", "always", "-e", '{"groups": {"all": ["lab-app"], "app": ["lab-app"]}}')),
+    Row("-e replaces the threshold, validation skipped", ("--skip-tags", "always", "-e", "preflight_thresholds={}")),
     Row("-e replaces the door", ("-e", "verify_door=live")),
     Row("-e from a file", ("-e", "@%s" % (PLAYBOOKS / "vars" / "extra.yml"))),
     Row("-e moves the connection", ("-e", "ansible_connection=local")),
@@ -70,7 +72,9 @@ def test_nothing_is_deployed(broken_redis: None, row: Row) -> None:
     done = play(playbook, *row.arguments, environment=dict(row.environment), answers=row.answers)
     assert done.code != 0, done.output
     assert containers() == [], done.output
+    assert "NO-GO" in done.output or "NO VERDICT" in done.output or "cannot be delegated" in done.output, done.output
     assert done.report.get("verdict") != "GO", done.output
+    assert all(one["status"] != "pass" for one in done.report.get("results", []) if one["item"] == "redis.aof"), done.output
 
 
 def test_a_second_inventory_is_refused(broken_redis: None, tmp_path: pathlib.Path) -> None:

@@ -68,22 +68,24 @@ def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), pac
     """
     environment = dict(os.environ, LC_ALL="C", PATH=_PATH)
     try:
-        done = subprocess.run(
+        with subprocess.Popen(
             list(arguments),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_COMMAND_LIMIT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             env=environment,
-            check=False,
             user=user if user and os.geteuid() == 0 else None,
-        )
+        ) as process:
+            try:
+                out, err = process.communicate(timeout=_COMMAND_LIMIT)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise ProbeError("`%s` gave no answer within %.0f s" % (" ".join(arguments), _COMMAND_LIMIT)) from None
     except FileNotFoundError:
         remedy = "apt-get install %s" % package if package else ""
         raise ProbeError("%s is not installed" % arguments[0], remedy) from None
-    except subprocess.TimeoutExpired:
-        raise ProbeError("`%s` gave no answer within %.0f s" % (" ".join(arguments), _COMMAND_LIMIT)) from None
-    if done.returncode not in accept:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+    if process.returncode not in accept:
+        said = (err or out).decode(errors="replace").strip().splitlines()
         last = said[-1] if said else "no message"
-        raise ProbeError("`%s` ended with status %d: %s" % (" ".join(arguments), done.returncode, last))
-    return done.stdout.decode(errors="replace")
+        raise ProbeError("`%s` ended with status %d: %s" % (" ".join(arguments), process.returncode, last))
+    return out.decode(errors="replace")
