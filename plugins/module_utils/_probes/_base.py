@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import shutil
 import typing as t
 from dataclasses import dataclass
+
+from .._command import CommandHung, run
 
 __all__ = ["Observation", "Probe", "ProbeError", "Secrets", "output_of"]
 
@@ -66,26 +68,16 @@ def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), pac
     Raises ProbeError when it is not installed (naming `package`), takes longer than 12 s or ends with a status that
     is not in `accept`.
     """
+    shown = " ".join(arguments)
+    path = shutil.which(arguments[0], path=_PATH)
+    if path is None:
+        raise ProbeError("%s is not installed" % arguments[0], "apt-get install %s" % package if package else "")
     environment = dict(os.environ, LC_ALL="C", PATH=_PATH)
     try:
-        with subprocess.Popen(
-            list(arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            user=user if user and os.geteuid() == 0 else None,
-        ) as process:
-            try:
-                out, err = process.communicate(timeout=_COMMAND_LIMIT)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                raise ProbeError("`%s` gave no answer within %.0f s" % (" ".join(arguments), _COMMAND_LIMIT)) from None
-    except FileNotFoundError:
-        remedy = "apt-get install %s" % package if package else ""
-        raise ProbeError("%s is not installed" % arguments[0], remedy) from None
-    if process.returncode not in accept:
+        status, out, err = run(path, arguments, environment=environment, limit=_COMMAND_LIMIT, user=user)
+    except CommandHung:
+        raise ProbeError("`%s` gave no answer within %.0f s" % (shown, _COMMAND_LIMIT)) from None
+    if status not in accept:
         said = (err or out).decode(errors="replace").strip().splitlines()
-        last = said[-1] if said else "no message"
-        raise ProbeError("`%s` ended with status %d: %s" % (" ".join(arguments), process.returncode, last))
+        raise ProbeError("`%s` ended with status %d: %s" % (shown, status, said[-1] if said else "no message"))
     return out.decode(errors="replace")

@@ -1,0 +1,79 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run one command with a limit, from a probe's own process.
+
+Ansible's run_command has no limit and needs an AnsibleModule, which a probe does not have.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import select
+import signal
+import time
+import typing as t
+
+__all__ = ["CommandHung", "run"]
+
+
+class CommandHung(Exception):
+    """The command gave no answer within its limit and was killed."""
+
+
+def run(path: str, arguments: t.Sequence[str], *, environment: t.Mapping[str, str], limit: float, user: str = "") -> tuple[int, bytes, bytes]:
+    """(exit status, standard output, standard error) of the program at `path`; a signal's number is negative.
+
+    :arg user: account to run as, where this process is root.
+    :raises CommandHung: after `limit` seconds.
+    """
+    out, out_writer = os.pipe()
+    err, err_writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _become(path, arguments, environment, user, out_writer, err_writer)
+    os.close(out_writer)
+    os.close(err_writer)
+    try:
+        read = _read((out, err), time.monotonic() + limit)
+    except CommandHung:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    finally:
+        os.close(out)
+        os.close(err)
+    _pid, status = os.waitpid(pid, 0)
+    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), read[out], read[err]
+
+
+def _become(path: str, arguments: t.Sequence[str], environment: t.Mapping[str, str], user: str, out: int, err: int) -> t.NoReturn:
+    """In the child: turn into the program; never returns into the parent's code."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        if user and os.geteuid() == 0:
+            account = pwd.getpwnam(user)
+            os.setgroups([])
+            os.setgid(account.pw_gid)
+            os.setuid(account.pw_uid)
+        os.execve(path, list(arguments), dict(environment))
+    finally:
+        os._exit(126)
+
+
+def _read(descriptors: t.Sequence[int], deadline: float) -> dict[int, bytes]:
+    """What comes from each descriptor until its end."""
+    found = dict.fromkeys(descriptors, b"")
+    left = list(descriptors)
+    while left:
+        readable, _writable, _errors = select.select(left, [], [], max(0.0, deadline - time.monotonic()))
+        if not readable:
+            raise CommandHung
+        for descriptor in readable:
+            chunk = os.read(descriptor, 65536)
+            found[descriptor] += chunk
+            if not chunk:
+                left.remove(descriptor)
+    return found
