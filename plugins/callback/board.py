@@ -40,6 +40,7 @@ class CallbackModule(CallbackBase):
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
         self._doors: list[str] = []
+        self._began = time.time()
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         """Which doors this playbook is to pass, from the actions it holds."""
@@ -48,6 +49,18 @@ class CallbackModule(CallbackBase):
             self._doors.append("start")
         if _COLLECTION + "confirm" in actions:
             self._doors.append("live")
+
+    def v2_playbook_on_play_start(self, play: t.Any) -> None:
+        """Which phase begins, and how long the run has taken so far."""
+        self._display.display("[%4d s] %s" % (time.time() - self._began, play.get_name()))
+
+    def v2_runner_on_ok(self, result: t.Any) -> None:
+        """How many items a host was asked, and what came of them."""
+        counts = result.result.get("counts") if _action(result.task) == _COLLECTION + "verify" else None
+        if counts:
+            words = ", ".join("%d %s" % (count, status) for status, count in counts.items() if count)
+            line = "[%4d s]   %s: %d items: %s"
+            self._display.display(line % (time.time() - self._began, result.host.get_name(), sum(counts.values()), words or "nothing to ask"))
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         if not self._doors or context.CLIARGS.get("listtasks") or context.CLIARGS.get("listhosts"):
@@ -75,7 +88,11 @@ def _actions(play: t.Any) -> t.Iterator[str]:
     """The full names of the actions in a play, its static roles and blocks included."""
     for block in play.compile():
         for task in _tasks(block):
-            yield str(task.resolved_action or task.action)
+            yield _action(task)
+
+
+def _action(task: t.Any) -> str:
+    return str(task.resolved_action or task.action)
 
 
 def _tasks(block: t.Any) -> t.Iterator[t.Any]:
