@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -11,6 +12,7 @@ import yaml
 
 from tests.support import ROOT
 
+CALL = re.compile(r"docker_compose_v2|docker_stack|compose\b.*\b(up|start|run)\b")
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
 PLUGINS = {
     kind: sorted(path.stem for path in (ROOT / "plugins" / directory).glob("[!_]*.py"))
@@ -53,7 +55,7 @@ def test_only_the_release_calls_compose() -> None:
         path.relative_to(ROOT)
         for directory in ("plugins", "roles", "playbooks")
         for path in (ROOT / directory).rglob("*")
-        if path.is_file() and path.suffix in (".py", ".yml", ".j2") and "docker_compose" in path.read_text()
+        if path.is_file() and path.suffix in (".py", ".yml", ".j2") and CALL.search(path.read_text())
     ]
     assert callers == [pathlib.Path("plugins/plugin_utils/_release.py")]
     users = [path.name for path in (ROOT / "plugins").rglob("*.py") if "_release import" in path.read_text()]
