@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import textwrap
 import typing as t
 
 from ..module_utils._verdict import Row
-from ._report import Report
+from ._report import Report, fold
 from ._yaml import shown
 
 __all__ = ["board", "no_verdict"]
@@ -30,7 +31,7 @@ def board(report: Report, paths: tuple[str, ...]) -> list[str]:
     lines += _areas(report)
     for problem in report.problems:
         lines += ["  [!] %s" % problem]
-    for rows in _folded(report.blocking):
+    for rows in fold(report.blocking):
         lines += _blocking(rows)
     for event in report.deployments:
         lines.append("  %s" % _deployment(event))
@@ -56,27 +57,33 @@ def _areas(report: Report) -> list[str]:
     return [*lines, ""]
 
 
-def _folded(rows: list[Row]) -> list[list[Row]]:
-    """Rows of the same item with the same finding are one entry, whatever the number of hosts."""
-    groups: dict[tuple[str, str, str, str], list[Row]] = {}
-    for row in rows:
-        reason = row.reason.replace(row.question.subject, "")
-        groups.setdefault((row.question.item, row.status, row.observed, reason), []).append(row)
-    return list(groups.values())
-
-
 def _blocking(rows: list[Row]) -> list[str]:
+    """One finding: what and where, found and expected, and the command that mends it."""
     first = rows[0]
-    hosts = ", ".join(row.question.subject for row in rows)
-    lines = ["  [%s] %s  on %s" % (first.outcome.upper(), first.question.item, hosts), "        %s" % first.question.title]
+    items = list(dict.fromkeys(row.question.item for row in rows))
+    hosts = ", ".join(dict.fromkeys(row.question.subject for row in rows))
+    lines = ["  [%s] %s  on %s" % (first.outcome.upper(), items[0] if len(items) == 1 else "%d items" % len(items), hosts)]
+    if len(items) == 1:
+        lines.append(_detail("", first.question.title))
+    else:
+        lines += [_detail("items" if not number else " ", part) for number, part in enumerate(_wrapped(items))]
     if first.observed:
-        lines.append("        found     %s" % first.observed)
+        lines.append(_detail("found", first.observed))
     if first.reason:
-        lines.append("        because   %s" % first.reason)
-    lines.append("        expected  %s" % first.question.expected)
-    if first.remedy and first.status != "missing":
-        lines.append("        mend      %s" % first.remedy)
+        lines.append(_detail("because", first.reason))
+    if len(items) == 1:
+        lines.append(_detail("expected", first.question.expected))
+    if first.status != "missing":
+        lines += [_detail("mend", remedy) for remedy in dict.fromkeys(row.remedy for row in rows) if remedy]
     return [*lines, ""]
+
+
+def _detail(label: str, text: str) -> str:
+    return "        %s" % text if not label else "        %-9s %s" % (label, text)
+
+
+def _wrapped(words: list[str]) -> list[str]:
+    return textwrap.wrap(", ".join(words), _WIDTH - 18, break_on_hyphens=False)
 
 
 def _deployment(event: t.Mapping[str, t.Any]) -> str:

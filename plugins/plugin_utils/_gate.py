@@ -7,11 +7,9 @@ from __future__ import annotations
 from ..module_utils._verdict import Row, Verdict
 from ._action import PreflightAction
 from ._context import decide_now, load_project, problems_of_run, project_questions
-from ._report import remember
+from ._report import fold, remember
 
 __all__ = ["refusal", "take_verdict"]
-
-_SHOWN = 5
 
 
 def take_verdict(action: PreflightAction, door: str) -> Verdict:
@@ -28,13 +26,11 @@ def take_verdict(action: PreflightAction, door: str) -> Verdict:
 def refusal(verdict: Verdict) -> str:
     """Why the gate stays shut, for the message of the task that asked."""
     lines = ["NO-GO at door %s: %d of %d answers hold it shut" % (verdict.door, len(verdict.blocking), len(verdict.rows))]
-    lines += ["- %s" % problem for problem in verdict.problems]
-    lines += ["- %s" % _sentence(row) for row in verdict.blocking[:_SHOWN]]
-    if len(verdict.blocking) > _SHOWN:
-        lines.append("- and %d more; the report has them all" % (len(verdict.blocking) - _SHOWN))
-    return "\n".join(lines)
+    return "\n".join([*lines, *("- %s" % sentence for sentence in [*verdict.problems, *map(_sentence, fold(verdict.blocking))])])
 
 
-def _sentence(row: Row) -> str:
-    found = row.reason or "found %s, expected %s" % (row.observed, row.question.expected)
-    return "%s on %s: %s" % (row.question.item, row.question.subject, found)
+def _sentence(rows: list[Row]) -> str:
+    first = rows[0]
+    items, hosts = (list(dict.fromkeys(names)) for names in zip(*((row.question.item, row.question.subject) for row in rows)))
+    what = items[0] if len(items) == 1 else "%d items" % len(items)
+    return "%s on %s: %s" % (what, ", ".join(hosts), first.reason or "found %s, expected %s" % (first.observed, first.question.expected))

@@ -16,7 +16,7 @@ if t.TYPE_CHECKING:
     from ..module_utils._verdict import Question
     from ._context import Project
 
-__all__ = ["Report", "remember"]
+__all__ = ["Report", "fold", "remember"]
 
 _BOXES = {"pass": "x", "waived": "x", "warned": "x", "not_applicable": "-"}
 _DEPLOYED = ("started", "unchanged")
@@ -140,6 +140,17 @@ class Report:
                 lines += ["", "## %s" % area.replace("_", " ").capitalize(), ""]
             lines += _entry(row)
         return "\n".join(lines) + "\n"
+
+
+def fold(rows: t.Sequence[Row]) -> list[list[Row]]:
+    """`rows` in groups that a person reads as one: the same finding of one item on many hosts, or one reason for which
+    many items have no answer.
+    """
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        finding = (row.question.item, row.observed, row.question.expected)
+        groups.setdefault(finding if row.status == "fail" else (row.status, row.reason), []).append(row)
+    return list(groups.values())
 
 
 def _result(row: Row) -> dict[str, t.Any]:
