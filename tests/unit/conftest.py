@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import atexit
 import pathlib
+import shutil
 import sys
-import types
+import tempfile
 
 import hypothesis
 import pytest
@@ -16,11 +18,12 @@ CAPTURED = pathlib.Path(__file__).parent / "captured"
 
 
 def _name_the_collection() -> None:
-    """`ansible_collections.gonogo.preflight` is this checkout, whatever its directory is called."""
-    for name in ("ansible_collections", "ansible_collections.gonogo", "ansible_collections.gonogo.preflight"):
-        package = types.ModuleType(name)
-        package.__path__ = [str(CHECKOUT)] if name.endswith("preflight") else []
-        sys.modules.setdefault(name, package)
+    """`ansible_collections.gonogo.preflight` is this checkout, for the child processes of a test too."""
+    root = pathlib.Path(tempfile.mkdtemp(prefix="gonogo-collections-"))
+    atexit.register(shutil.rmtree, root)
+    (root / "ansible_collections" / "gonogo").mkdir(parents=True)
+    (root / "ansible_collections" / "gonogo" / "preflight").symlink_to(CHECKOUT)
+    sys.path.insert(0, str(root))
 
 
 _name_the_collection()
