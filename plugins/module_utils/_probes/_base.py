@@ -62,11 +62,11 @@ class Probe:
         return method(arguments)
 
 
-def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), package: str = "", user: str = "") -> str:
+def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), package: str = "", user: str = "", refuse: str = "") -> str:
     """Standard output of a command run in the C locale, without a shell; as `user` where the probe runs as root.
 
-    Raises ProbeError when it is not installed (naming `package`), takes longer than 12 s or ends with a status that
-    is not in `accept`.
+    Raises ProbeError when it is not installed (naming `package`), takes longer than 12 s, ends with a status that is not
+    in `accept`, or has `refuse` among its warnings.
     """
     shown = " ".join(arguments)
     path = shutil.which(arguments[0], path=_PATH)
@@ -80,4 +80,7 @@ def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), pac
     if status not in accept:
         said = (err or out).decode(errors="replace").strip().splitlines()
         raise ProbeError("`%s` ended with status %d: %s" % (shown, status, said[-1] if said else "no message"))
+    for line in err.decode(errors="replace").splitlines() if refuse else ():
+        if refuse in line:
+            raise ProbeError("`%s` did not see everything: %s" % (shown, line.strip()))
     return out.decode(errors="replace")

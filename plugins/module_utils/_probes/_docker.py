@@ -8,9 +8,11 @@ import typing as t
 
 from ._base import Observation, Probe, ProbeError, output_of
 
-__all__ = ["DockerProbe", "parse_unit"]
+__all__ = ["DockerProbe", "parse_unit", "services"]
 
 _TIMEOUT = 8
+_LABEL = "com.docker.compose.%s=%s"
+_SERVICE = "com.docker.compose.service"
 
 
 class DockerProbe(Probe):
@@ -24,11 +26,15 @@ class DockerProbe(Probe):
         self._connection: t.Any = None
 
     def client(self) -> t.Any:
-        """A client of the local socket; raises ProbeError when the SDK is missing or the engine is silent."""
+        """A client of the local socket; raises ProbeError when the SDK is missing, or the engine is stopped or silent."""
         if self._connection is None:
             docker = _library()
+            # docker.socket starts the engine for whoever connects, and a check changes nothing.
+            if not unit()[0]:
+                raise ProbeError("docker.service is not active", "systemctl start docker")
             try:
-                client = docker.DockerClient(base_url="unix:///var/run/docker.sock", timeout=_TIMEOUT)
+                # "auto": the version that an older SDK prefers may be too old for the engine.
+                client = docker.DockerClient(base_url="unix:///var/run/docker.sock", version="auto", timeout=_TIMEOUT)
                 client.ping()
             except Exception as error:
                 raise ProbeError("the Docker Engine does not answer: %s" % error, "systemctl restart docker") from None
@@ -45,27 +51,19 @@ class DockerProbe(Probe):
         return Observation(version, "docker compose version")
 
     def fact_daemon(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """{"active", "enabled", "answers"} of docker.service and the engine."""
-        shown = output_of(["systemctl", "show", "-p", "ActiveState", "-p", "UnitFileState", "docker.service"])
-        active, enabled = parse_unit(shown)
-        _library()
-        try:
-            answers, evidence = bool(self.client().info()["ID"]), "docker.service and GET /info of the engine"
-        except ProbeError as error:
-            answers, evidence = False, str(error)
-        return Observation({"active": active, "enabled": enabled, "answers": answers}, evidence)
+        """{"active", "enabled", "answers"} of docker.service and the engine; one that is active and silent is an error."""
+        active, enabled = unit()
+        answers = active and bool(self.client().info()["ID"])
+        return Observation({"active": active, "enabled": enabled, "answers": answers}, "docker.service and GET /info of the engine")
 
     def fact_project(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """{service: "healthy" | state} of the containers of Compose project `project`."""
+        """{service: "healthy" or what its containers are instead} of Compose project `project`."""
         if not arguments.get("project"):
             raise ProbeError("fact project needs `project`")
-        label = "com.docker.compose.project=%s" % arguments["project"]
-        found: dict[str, str] = {}
-        for container in self.client().containers.list(all=True, filters={"label": label}):
-            state = container.attrs["State"]
-            health = state.get("Health", {}).get("Status", "no health check")
-            found[container.labels["com.docker.compose.service"]] = health if state["Running"] else state["Status"]
-        return Observation(found, "containers of Compose project %s" % arguments["project"])
+        labels = [_LABEL % ("project", arguments["project"]), _LABEL % ("oneoff", "False")]
+        containers = self.client().containers.list(all=True, filters={"label": labels})
+        value = services((container.labels[_SERVICE], container.attrs["State"]) for container in containers)
+        return Observation(value, "containers of Compose project %s" % arguments["project"])
 
 
 def _library() -> t.Any:
@@ -76,7 +74,24 @@ def _library() -> t.Any:
     return docker
 
 
+def services(containers: t.Iterable[tuple[str, t.Mapping[str, t.Any]]]) -> dict[str, str]:
+    """{service: what its containers are} of (service, State of `docker inspect`)."""
+    found: dict[str, set[str]] = {}
+    for service, state in containers:
+        # A container that is paused or restarting still counts as Running, and keeps the health it had.
+        health = (state.get("Health") or {}).get("Status", "no health check")
+        found.setdefault(service, set()).add(health if state["Status"] == "running" else state["Status"])
+    return {service: ", ".join(sorted(states)) for service, states in sorted(found.items())}
+
+
+def unit() -> tuple[bool, bool]:
+    """(active, enabled) of docker.service."""
+    return parse_unit(output_of(["systemctl", "show", "-p", "ActiveState", "-p", "UnitFileState", "docker.service"]))
+
+
 def parse_unit(text: str) -> tuple[bool, bool]:
     """(active, enabled) of `systemctl show -p ActiveState -p UnitFileState`."""
     fields = dict(line.partition("=")[::2] for line in text.splitlines())
+    if "ActiveState" not in fields:
+        raise ProbeError("systemctl does not say what state the unit is in")
     return fields.get("ActiveState") == "active", fields.get("UnitFileState") == "enabled"

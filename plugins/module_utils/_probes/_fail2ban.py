@@ -10,7 +10,7 @@ import typing as t
 
 from ._base import Observation, Probe, ProbeError, output_of
 
-__all__ = ["Fail2banProbe", "parse_actions", "parse_jails"]
+__all__ = ["Fail2banProbe", "parse_actions", "parse_jails", "programs_of"]
 
 _SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -31,12 +31,12 @@ class Fail2banProbe(Probe):
         if jail not in jails:
             return Observation({"running": False, "can_ban": False}, "jails running: %s" % (", ".join(jails) or "none"))
         actions = parse_actions(output_of(["fail2ban-client", "get", jail, "actions"]))
-        programs = [_program(action) for action in actions]
+        programs = programs_of(actions)
         missing = [program for program in programs if not shutil.which(program, path=_SEARCH)]
-        evidence = "ban action %s" % ", ".join(actions)
+        evidence = "ban action %s" % (", ".join(actions) or "none")
         if missing:
             evidence += ", whose program %s is not installed" % ", ".join(missing)
-        return Observation({"running": True, "can_ban": bool(actions) and not missing}, evidence)
+        return Observation({"running": True, "can_ban": bool(programs) and not missing}, evidence)
 
 
 def parse_jails(text: str) -> list[str]:
@@ -48,13 +48,21 @@ def parse_jails(text: str) -> list[str]:
 
 
 def parse_actions(text: str) -> list[str]:
-    """The action names of `fail2ban-client get JAIL actions`: the line below the heading."""
+    """The action names of `fail2ban-client get JAIL actions`: the line below the heading; none where it says so."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return [name.strip() for name in lines[1].split(",")] if len(lines) > 1 else []
+    if len(lines) == 2 and lines[0].endswith("has the following actions:"):
+        return [name.strip() for name in lines[1].split(",")]
+    if len(lines) == 1 and lines[0].startswith("No actions for jail"):
+        return []
+    raise ProbeError("fail2ban-client does not say which actions the jail has")
 
 
-def _program(action: str) -> str:
-    for prefix, program in _PROGRAMS.items():
-        if action.startswith(prefix):
-            return program
-    raise ProbeError("the program of ban action %s is not known" % action)
+def programs_of(actions: t.Sequence[str]) -> list[str]:
+    """The programs that the ban actions among `actions` call; the others only tell somebody.
+
+    Raises ProbeError when it knows none of them: whether they ban cannot be told.
+    """
+    found = [program for action in actions for prefix, program in _PROGRAMS.items() if action.startswith(prefix)]
+    if actions and not found:
+        raise ProbeError("the program of ban action %s is not known" % ", ".join(actions))
+    return found

@@ -10,9 +10,9 @@ import typing as t
 
 from ._base import Observation, Probe, ProbeError
 
-__all__ = ["HardwareProbe", "parse_default_interface", "parse_meminfo", "parse_mount"]
+__all__ = ["HardwareProbe", "disks_of", "kind_of", "parse_default_interface", "parse_meminfo", "parse_mount"]
 
-_PARTITION = re.compile(r"p\d+$|(?<=[a-z])\d+$")
+_BLOCK = "/sys/class/block"
 
 
 class HardwareProbe(Probe):
@@ -43,21 +43,14 @@ class HardwareProbe(Probe):
         return Observation(size.f_frsize * size.f_blocks, "file system of %s" % path)
 
     def fact_disk_kind(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """What the file system of `path` lies on: nvme, ssd, hdd, or the file system's type where it has no device."""
+        """What the file system of `path` lies on: nvme, ssd, hdd, several of them ("hdd and nvme"), or its type without a device."""
         path = _existing(arguments["path"])
-        source, kind = parse_mount(_read("/proc/self/mountinfo"), os.stat(path).st_dev)
+        source, kind = parse_mount(_read("/proc/self/mountinfo"), os.path.realpath(path))
         if not source.startswith("/dev/"):
             return Observation(kind, "%s is on %s, which has no block device" % (path, kind))
-        name = os.path.basename(os.path.realpath(source))
-        disk = _PARTITION.sub("", name)
-        slaves = "/sys/class/block/%s/slaves" % name
-        while os.path.isdir(slaves) and os.listdir(slaves):
-            disk = _PARTITION.sub("", sorted(os.listdir(slaves))[0])
-            slaves = "/sys/class/block/%s/slaves" % disk
-        if disk.startswith("nvme"):
-            return Observation("nvme", "%s is on %s" % (path, disk))
-        rotational = _read("/sys/class/block/%s/queue/rotational" % disk).strip()
-        return Observation("hdd" if rotational == "1" else "ssd", "%s is on %s" % (path, disk))
+        disks = disks_of(os.path.basename(os.path.realpath(source)), _BLOCK)
+        kinds = sorted({kind_of(disk, _BLOCK) for disk in disks})
+        return Observation(" and ".join(kinds), "%s is on %s" % (path, ", ".join(disks)))
 
     def fact_link_mbits(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Link speed in Mbit/s of the interface that holds the default route."""
@@ -76,24 +69,52 @@ def parse_meminfo(text: str) -> int:
     return int(match.group(1)) * 1024
 
 
-def parse_mount(text: str, device: int) -> tuple[str, str]:
-    """(source, file system type) of the mount with this st_dev in /proc/self/mountinfo (proc(5))."""
-    wanted = "%d:%d" % (os.major(device), os.minor(device))
+def parse_mount(text: str, path: str) -> tuple[str, str]:
+    """(source, file system type) of the mount that holds `path`, from /proc/self/mountinfo (proc_pid_mountinfo(5)).
+
+    By path and not by device number, which btrfs gives each subvolume anew.
+    """
+    found: dict[str, tuple[str, str]] = {}
     for line in text.splitlines():
         before, _dash, after = line.partition(" - ")
-        if before.split()[2] == wanted:
-            kind, source = after.split()[:2]
-            return source, kind
-    raise ProbeError("no mount has device %s" % wanted)
+        fields, rest = before.split(" "), after.split(" ")
+        if len(fields) < 6 or len(rest) < 2:
+            raise ProbeError("/proc/self/mountinfo has the line %r" % line[:80])
+        point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[4])
+        # Of two mounts on one directory the later covers the earlier.
+        found[point] = (rest[1], rest[0])
+    holders = [point for point in found if (path + "/").startswith(point.rstrip("/") + "/")]
+    if not holders:
+        raise ProbeError("no mount holds %s" % path)
+    return found[max(holders, key=len)]
+
+
+def disks_of(name: str, block: str) -> list[str]:
+    """The disks below block device `name` (a partition, LVM, RAID or encrypted volume) in `block`, as in /sys/class/block."""
+    below = os.path.join(block, name, "slaves")
+    slaves = sorted(os.listdir(below)) if os.path.isdir(below) else []
+    if slaves:
+        return list(dict.fromkeys(disk for slave in slaves for disk in disks_of(slave, block)))
+    if os.path.exists(os.path.join(block, name, "partition")):
+        # The directory of a partition lies in that of its disk.
+        return [os.path.basename(os.path.dirname(os.path.realpath(os.path.join(block, name))))]
+    return [name]
+
+
+def kind_of(disk: str, block: str) -> str:
+    """nvme, ssd or hdd."""
+    if disk.startswith("nvme"):
+        return "nvme"
+    return "hdd" if _read(os.path.join(block, disk, "queue", "rotational")).strip() == "1" else "ssd"
 
 
 def parse_default_interface(text: str) -> str:
-    """The interface of the default route in /proc/net/route: destination and mask are zero."""
-    for line in text.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) > 7 and fields[1] == "00000000" and fields[7] == "00000000":
-            return fields[0]
-    raise ProbeError("the host has no default route")
+    """The interface of the default route in /proc/net/route: destination and mask are zero; the lowest metric wins."""
+    rows = [line.split() for line in text.splitlines()[1:]]
+    routes = [(int(row[6]), row[0]) for row in rows if len(row) > 7 and row[1] == row[7] == "00000000"]
+    if not routes:
+        raise ProbeError("the host has no IPv4 default route")
+    return min(routes)[1]
 
 
 def _read(path: str) -> str:

@@ -38,7 +38,7 @@ class HttpProbe(Probe):
             return Observation("HTTP %d" % status, "GET %s" % arguments["url"])
         try:
             document = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ProbeError("%s did not answer with JSON" % arguments["url"]) from None
         return Observation(value_at(document, arguments["path"]), "GET %s" % arguments["url"])
 
@@ -53,19 +53,27 @@ def value_at(document: t.Any, path: str) -> t.Any:
 
 
 def _get(url: str) -> tuple[int, bytes]:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urllib.parse.urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ProbeError("%r is not an address: %s" % (url, error)) from None
+    if parts.scheme not in ("http", "https") or not host:
         raise ProbeError("%r is not an http or https address" % url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT)
+    connection = kind(host, port, timeout=_TIMEOUT)
+    target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
     try:
-        connection.request("GET", parts.path or "/", headers={"Accept": "application/json", "User-Agent": "gonogo.preflight"})
+        connection.request("GET", target, headers={"Accept": "application/json", "User-Agent": "gonogo.preflight"})
         response = connection.getresponse()
         body = response.read(_LARGEST_BODY + 1)
-    except (OSError, http.client.HTTPException) as error:
-        raise ProbeError("GET %s: %s" % (url, error or type(error).__name__)) from None
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
+        raise ProbeError("GET %s: %s" % (url, str(error) or type(error).__name__)) from None
     finally:
         connection.close()
     if len(body) > _LARGEST_BODY:
         raise ProbeError("%s answered with more than %d bytes" % (url, _LARGEST_BODY))
+    # With a size, read() does not complain about a connection that ends too early.
+    if response.length:
+        raise ProbeError("%s ended %d bytes before the end of its answer" % (url, response.length))
     return response.status, body

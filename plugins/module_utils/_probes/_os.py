@@ -11,16 +11,28 @@ import typing as t
 
 from ._base import Observation, Probe, ProbeError, output_of
 
-__all__ = ["OsProbe", "parse_pending", "parse_release", "parse_swaps", "parse_tracking"]
+__all__ = ["OsProbe", "fetched_at", "parse_fstab", "parse_pending", "parse_release", "parse_swaps", "parse_tracking", "zone_of"]
 
 _LISTS = "/var/lib/apt/lists"
+_STAMP = "/var/lib/apt/periodic/update-success-stamp"
 _LISTS_MAX_AGE_DAYS = 2
+_CLOCK_STEP_DAYS = 0.01
 _REBOOT = "/run/reboot-required"
+_LOCALTIME = "/etc/localtime"
+
+# Leap status of chronyc(1) tracking; around a leap second the clock is as synchronised as before.
+_SYNCHRONISED = ("Normal", "Insert second", "Delete second")
+
+_SUMMARY = re.compile(
+    r"^(?P<upgraded>\d+) upgraded, (?P<new>\d+) newly installed, (?:(?P<downgraded>\d+) downgraded, )?"
+    r"\d+ to remove and (?P<kept>\d+) not upgraded\.$",
+    re.MULTILINE,
+)
 
 
 class OsProbe(Probe):
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["pending", "release", "swap", "timezone", "time_synchronised"]},
+        "fact": {"type": "str", "required": True, "choices": ["pending", "release", "swap", "time_synchronised", "timezone"]},
     }
 
     def fact_release(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -29,64 +41,75 @@ class OsProbe(Probe):
 
     def fact_timezone(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Name of the time zone, "UTC" for each of its names."""
-        target = os.path.realpath("/etc/localtime") if os.path.exists("/etc/localtime") else ""
-        zone = target.rpartition("/zoneinfo/")[2]
-        if not zone:
-            raise ProbeError("/etc/localtime is not a zone of /usr/share/zoneinfo", "timedatectl set-timezone UTC")
-        return Observation("UTC" if zone in ("Etc/UTC", "Etc/UCT", "UCT", "Etc/Zulu", "Zulu") else zone, "/etc/localtime")
+        return Observation(zone_of(_LOCALTIME), _LOCALTIME)
 
     def fact_time_synchronised(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """True while chrony follows a source, or serves its own clock as the reference of a closed network."""
         leap, reference = parse_tracking(output_of(["chronyc", "-n", "-c", "tracking"], package="chrony"))
-        return Observation(leap == "Normal", "chronyc tracking: leap status %s, reference %s" % (leap, reference))
+        return Observation(leap in _SYNCHRONISED, "chronyc tracking: leap status %s, reference %s" % (leap, reference))
 
     def fact_swap(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Swap areas in use and those that the next boot would bring back, a list."""
-        found = parse_swaps(_read("/proc/swaps"))
-        for line in _read("/etc/fstab", missing="").splitlines():
-            fields = line.split()
-            if len(fields) > 2 and not line.lstrip().startswith("#") and fields[2] == "swap":
-                found.append("%s (fstab)" % fields[0])
-        return Observation(found, "/proc/swaps and /etc/fstab")
+        used = parse_swaps(_read("/proc/swaps"))
+        planned = ["%s (fstab)" % area for area in parse_fstab(_read("/etc/fstab", missing=""))]
+        return Observation(used + planned, "/proc/swaps and /etc/fstab")
 
     def fact_pending(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Packages that `apt full-upgrade` would install, and "reboot" when one is due, a list.
 
         Ubuntu's phased updates are not among them: apt itself leaves them out.
         """
-        self._refuse_old_lists()
-        # As nobody, apt reads its package cache and cannot rewrite it: a check writes nothing.
-        simulated = output_of(["apt-get", "-s", "-qq", "-o", "Debug::NoLocking=1", "full-upgrade"], user="nobody")
-        found = parse_pending(simulated)
+        _refuse_old_lists()
+        # As nobody, apt reads its package cache and cannot rewrite it: a check writes nothing. Sources that nobody may
+        # not read are left out with a warning.
+        command = ["apt-get", "-s", "-q", "-o", "Debug::NoLocking=1", "full-upgrade"]
+        found, kept_back = parse_pending(output_of(command, user="nobody", refuse="Unable to read"))
         if os.path.exists(_REBOOT):
             found.append("reboot")
-        return Observation(found, "apt-get -s full-upgrade and %s" % _REBOOT)
+        return Observation(found, "apt-get -s full-upgrade (%d kept back), %s" % (kept_back, _REBOOT))
 
-    @staticmethod
-    def _refuse_old_lists() -> None:
-        """Lists of last month say that nothing is pending."""
-        remedy = "apt-get update"
-        try:
-            times = [entry.stat().st_mtime for entry in os.scandir(_LISTS) if entry.name.endswith(("Packages", "Release"))]
-            stamps = [entry.stat().st_mtime for entry in os.scandir("%s/partial" % _LISTS)]
-            times.append(os.stat("%s/partial" % _LISTS).st_mtime if times else 0.0)
-            times.extend(stamps)
-        except OSError as error:
-            raise ProbeError("cannot read apt's package lists: %s" % error, remedy) from None
-        newest = max(times) if len(times) > 1 else 0.0
-        if not newest:
-            raise ProbeError("apt has no package lists", remedy)
-        age = (time.time() - newest) / 86400
-        if age > _LISTS_MAX_AGE_DAYS:
-            raise ProbeError("apt's package lists are %.1f days old (at most %d)" % (age, _LISTS_MAX_AGE_DAYS), remedy)
+
+def _refuse_old_lists() -> None:
+    """Lists of last month say that nothing is pending."""
+    fetched = fetched_at(_LISTS, _STAMP)
+    age = (time.time() - fetched) / 86400
+    if not -_CLOCK_STEP_DAYS < age <= _LISTS_MAX_AGE_DAYS:
+        message = "apt last fetched package lists %.1f days ago (at most %d), as far as can be seen" % (age, _LISTS_MAX_AGE_DAYS)
+        raise ProbeError(message, "apt-get update")
+
+
+def fetched_at(lists: str, stamp: str) -> float:
+    """When apt last fetched package lists with success, seconds since the epoch; raises ProbeError when it has none.
+
+    apt itself leaves no trace of an update that brought nothing new: the files keep the server's times, the directory
+    changes when a list is replaced, and `partial` changes when an update fails too. What tells is the stamp of the hook
+    APT::Update::Post-Invoke-Success (Ubuntu's update-notifier-common, and the os role); without it, the directory.
+    """
+    try:
+        if not any(entry.name.endswith("Release") for entry in os.scandir(lists)):
+            raise ProbeError("apt has no package lists", "apt-get update")
+        times = [os.stat(path).st_mtime for path in (lists, stamp) if os.path.exists(path)]
+    except OSError as error:
+        raise ProbeError("cannot read apt's package lists: %s" % error, "apt-get update") from None
+    return max(times)
 
 
 def parse_release(text: str) -> str:
-    """"debian 13" of os-release(5)."""
-    fields = dict(re.findall(r'^([A-Z_]+)="?([^"\n]*)"?$', text, re.MULTILINE))
+    """The ID and VERSION_ID of os-release(5), as in "debian 13"."""
+    fields = dict(re.findall(r"^([A-Z_]+)=[\"']?([^\"'\n]*)[\"']?$", text, re.MULTILINE))
     if not fields.get("ID") or not fields.get("VERSION_ID"):
         raise ProbeError("/etc/os-release has no ID or VERSION_ID")
     return "%s %s" % (fields["ID"], fields["VERSION_ID"])
+
+
+def zone_of(path: str) -> str:
+    """The time zone that the link at `path` names (localtime(5)); without a link there it is UTC."""
+    if not os.path.lexists(path):
+        return "UTC"
+    _directory, known, zone = os.path.realpath(path).rpartition("/zoneinfo/")
+    if not known or not os.path.exists(path):
+        raise ProbeError("%s does not lead to a zone of /usr/share/zoneinfo" % path, "timedatectl set-timezone UTC")
+    return "UTC" if zone.rpartition("/")[2] in ("UTC", "UCT", "Universal", "Zulu") else zone
 
 
 def parse_tracking(text: str) -> tuple[str, str]:
@@ -98,13 +121,31 @@ def parse_tracking(text: str) -> tuple[str, str]:
 
 
 def parse_swaps(text: str) -> list[str]:
-    """The areas of /proc/swaps: all lines but the heading."""
-    return [line.split()[0] for line in text.splitlines()[1:] if line.strip()]
+    """The areas of /proc/swaps: all lines but the heading; raises ProbeError without one."""
+    heading, *lines = text.splitlines() or [""]
+    if not heading.startswith("Filename"):
+        raise ProbeError("/proc/swaps has no heading")
+    return [line.split()[0] for line in lines if line.strip()]
 
 
-def parse_pending(text: str) -> list[str]:
-    """The packages of the "Inst" lines of `apt-get -s`."""
-    return [line.split()[1] for line in text.splitlines() if line.startswith("Inst ")]
+def parse_fstab(text: str) -> list[str]:
+    """The swap areas of fstab(5)."""
+    lines = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
+    return [fields[0] for fields in lines if len(fields) > 2 and fields[2] == "swap"]
+
+
+def parse_pending(text: str) -> tuple[list[str], int]:
+    """(packages that `apt-get -s` would install, how many it keeps back because they are held or phased).
+
+    Raises ProbeError when its summary is missing or counts others than it lists.
+    """
+    packages = re.findall(r"^Inst (\S+)", text, re.MULTILINE)
+    summary = _SUMMARY.search(text)
+    if not summary:
+        raise ProbeError("apt-get -s ended without its summary")
+    if len(packages) != int(summary["upgraded"]) + int(summary["new"]) + int(summary["downgraded"] or 0):
+        raise ProbeError("apt-get -s lists %d packages, and its summary says: %s" % (len(packages), summary.group(0)))
+    return packages, int(summary["kept"])
 
 
 def _read(path: str, *, missing: t.Optional[str] = None) -> str:

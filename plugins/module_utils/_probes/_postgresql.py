@@ -8,6 +8,7 @@ import os
 import pwd
 import typing as t
 
+from .._children import die_with_parent
 from ._base import Observation, Probe, ProbeError
 
 __all__ = ["PostgresqlProbe"]
@@ -32,6 +33,16 @@ SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolca
 FROM pg_catalog.pg_roles WHERE rolname = %s
 """
 _PRIVILEGES = ("superuser", "create role", "create database", "replication", "bypass row security")
+
+# What a role may become by SET ROLE counts like its own: pg_execute_server_program is as good as superuser
+# (https://www.postgresql.org/docs/current/predefined-roles.html). A superuser is a member of every role.
+_MEMBERSHIPS = """
+SELECT other.rolname FROM pg_catalog.pg_roles AS own, pg_catalog.pg_roles AS other
+WHERE own.rolname = %s AND NOT own.rolsuper AND other.oid <> own.oid
+AND pg_catalog.pg_has_role(own.oid, other.oid, 'MEMBER') AND other.rolname <> 'pg_database_owner'
+AND (other.rolname LIKE 'pg\\_%%' OR other.rolsuper OR other.rolcreaterole OR other.rolcreatedb OR other.rolreplication OR other.rolbypassrls)
+ORDER BY 1
+"""
 
 
 class PostgresqlProbe(Probe):
@@ -76,13 +87,17 @@ class PostgresqlProbe(Probe):
         return Observation([row[0] for row in rows], "pg_database")
 
     def fact_role(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Privileges of role `name` that an application must not have, a list; an absent role is an error."""
+        """Privileges of role `name` that an application must not have, its memberships among them, a list.
+
+        A role that is absent or cannot log in is an error.
+        """
         if not arguments.get("name"):
             raise ProbeError("fact role needs `name`")
         rows = self.query(_ROLE, [arguments["name"]])
         if not rows or not rows[0][5]:
             raise ProbeError("role %s does not exist or cannot log in" % arguments["name"])
         found = [words for words, granted in zip(_PRIVILEGES, rows[0]) if granted]
+        found += ["member of %s" % row[0] for row in self.query(_MEMBERSHIPS, [arguments["name"]])]
         return Observation(found, "pg_roles, role %s" % arguments["name"])
 
 
@@ -97,6 +112,7 @@ def _become_postgres() -> None:
     os.setgroups([])
     os.setgid(account.pw_gid)
     os.setuid(account.pw_uid)
+    die_with_parent()
 
 
 def _first_line(error: Exception) -> str:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ._base import Observation, Probe, ProbeError
@@ -12,6 +13,7 @@ __all__ = ["RedisProbe"]
 
 _TIMEOUT = 5.0
 _RESTART = "systemctl restart redis-server"
+_SECRET = re.compile(r"pass|auth|user|[*?\[]")
 
 
 class RedisProbe(Probe):
@@ -41,7 +43,7 @@ class RedisProbe(Probe):
                 "password": password,
                 "socket_timeout": _TIMEOUT,
                 "socket_connect_timeout": _TIMEOUT,
-                "retry_on_timeout": False,
+                "retry": redis.retry.Retry(redis.backoff.NoBackoff(), 0),
                 "decode_responses": True,
             }
             self._clients[key] = redis.Redis(**options, **_protocol(redis))
@@ -53,7 +55,7 @@ class RedisProbe(Probe):
         try:
             return client.execute_command(*command)
         except Exception as error:
-            raise ProbeError("Redis does not answer: %s" % error, _RESTART) from None
+            raise _refusal(error) from None
 
     def fact_version(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Version of the server that is running."""
@@ -64,6 +66,8 @@ class RedisProbe(Probe):
         name = arguments.get("name")
         if not name:
             raise ProbeError("fact config needs `name`")
+        if _SECRET.search(name):
+            raise ProbeError("setting %s is, or may hold, a secret; it is not shown" % name)
         reply = self.ask(arguments, "CONFIG GET", name)
         settings = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2]))
         if name not in settings:
@@ -71,10 +75,12 @@ class RedisProbe(Probe):
         return Observation(settings[name], "CONFIG GET %s" % name)
 
     def fact_aof(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """"yes" while the append-only file is on and its last write succeeded."""
+        """Setting appendonly, and what spoils it: the append-only file is not written, or its last write failed."""
         setting = self.fact_config(dict(arguments, name="appendonly")).value
         info = self.ask(arguments, "INFO", "persistence")
-        if setting == "yes" and info.get("aof_last_write_status") != "ok":
+        if setting == "yes" and info.get("aof_enabled") != 1:
+            setting = "yes, but the append-only file is not being written"
+        elif setting == "yes" and info.get("aof_last_write_status") != "ok":
             setting = "yes, but the last write ended with %s" % info.get("aof_last_write_status", "no status")
         return Observation(setting, "CONFIG GET appendonly, INFO persistence")
 
@@ -83,11 +89,17 @@ class RedisProbe(Probe):
         try:
             self.client(arguments, password=None).ping()
         except Exception as error:
-            refusals = ("NOAUTH", "Authentication required", "DENIED")
-            if any(word in str(error) for word in refusals):
+            # Not "DENIED": protected mode says that when there is no password at all.
+            if any(word in str(error) for word in ("NOAUTH", "Authentication required")):
                 return Observation("refused", "PING without a password")
-            raise ProbeError("Redis does not answer: %s" % error, _RESTART) from None
+            raise _refusal(error) from None
         return Observation("answered", "PING without a password")
+
+
+def _refusal(error: Exception) -> ProbeError:
+    """What Redis or the way to it said; a restart helps only where there was no answer."""
+    silent = isinstance(error, OSError) or type(error).__name__ in ("ConnectionError", "TimeoutError")
+    return ProbeError("Redis does not answer: %s" % error, _RESTART) if silent else ProbeError("Redis refuses: %s" % error)
 
 
 def _protocol(redis: t.Any) -> dict[str, t.Any]:
@@ -95,9 +107,12 @@ def _protocol(redis: t.Any) -> dict[str, t.Any]:
     return {"protocol": 2} if int(str(redis.__version__).split(".", maxsplit=1)[0]) >= 5 else {}
 
 
-def _password(path: str) -> t.Optional[str]:
+def _password(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:
-            return file.read().strip() or None
-    except OSError as error:
-        raise ProbeError("cannot read Redis' password from %s: %s" % (path, error.strerror)) from None
+            password = file.read().strip()
+    except (OSError, UnicodeError) as error:
+        raise ProbeError("cannot read Redis' password from %s: %s" % (path, getattr(error, "strerror", "not UTF-8"))) from None
+    if not password:
+        raise ProbeError("%s holds no password" % path)
+    return password

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 import selectors
 import socket
 import time
@@ -12,10 +14,14 @@ import typing as t
 
 from ._base import Observation, Probe, ProbeError
 
-__all__ = ["TcpProbe", "parse_ports"]
+__all__ = ["TcpProbe", "open_ports", "parse_ports"]
 
 _PATIENCE = 1.5
 _AT_ONCE = 3000
+
+_REFUSED = (errno.ECONNREFUSED, errno.ECONNRESET)
+# What a firewall or a router says (ICMP), or nobody: the host itself may be down.
+_SILENT = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
 
 
 class TcpProbe(Probe):
@@ -27,9 +33,15 @@ class TcpProbe(Probe):
     }
 
     def fact_open(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """The ports of `ports` that accept a connection, a sorted list."""
+        """The ports of `ports` that accept a connection, a sorted list.
+
+        A host of which no port accepts or refuses is not "closed" but silent: an error.
+        """
         ports = parse_ports(arguments["ports"])
-        return Observation(open_ports(arguments["address"], ports), "%d ports of %s tried" % (len(ports), arguments["address"]))
+        found, refused = open_ports(arguments["address"], ports)
+        if not found and not refused:
+            raise ProbeError("%s is silent on %s: out of reach, or dropped by a firewall" % (arguments["address"], arguments["ports"]))
+        return Observation(found, "%d ports of %s tried" % (len(ports), arguments["address"]))
 
     def fact_undeclared(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """The ports of `ports` that accept a connection although they are not in `declared`, a sorted list.
@@ -40,7 +52,7 @@ class TcpProbe(Probe):
         if not declared:
             raise ProbeError("no port is declared for this vantage, so that silence cannot be told from an outage")
         ports = sorted(set(parse_ports(arguments["ports"])) | declared)
-        found = open_ports(arguments["address"], ports)
+        found, _refused = open_ports(arguments["address"], ports)
         if not declared & set(found):
             raise ProbeError("%s is out of reach: none of its declared ports %s answers" % (arguments["address"], sorted(declared)))
         evidence = "%d ports of %s tried, open: %s" % (len(ports), arguments["address"], ", ".join(map(str, found)))
@@ -51,38 +63,45 @@ def parse_ports(text: str) -> list[int]:
     """The ports of "22,80,8000-8100", sorted; raises ProbeError on anything else or an empty list."""
     ports: set[int] = set()
     for part in text.split(","):
-        first, _dash, last = part.strip().partition("-")
-        if not first.isdigit() or (_dash and not last.isdigit()):
+        match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part.strip())
+        if not match:
             raise ProbeError("%r is not a list of ports such as 22,80,8000-8100" % text)
-        ports.update(range(int(first), int(last or first) + 1))
-    if not ports or min(ports) < 1 or max(ports) > 65535:
-        raise ProbeError("%r names no port, or one that is not between 1 and 65535" % text)
+        first, last = int(match.group(1)), int(match.group(2) or match.group(1))
+        if not 1 <= first <= last <= 65535:
+            raise ProbeError("%r in %r is not a port, or a range of ports, between 1 and 65535" % (part.strip(), text))
+        ports.update(range(first, last + 1))
     return sorted(ports)
 
 
-def open_ports(address: str, ports: t.Sequence[int]) -> list[int]:
-    """Those of `ports` that accept a connection within 1.5 s, up to 3000 tried side by side."""
+def open_ports(address: str, ports: t.Sequence[int]) -> tuple[list[int], int]:
+    """(those of `ports` that accept a connection within 1.5 s, how many refuse one); up to 3000 tried side by side."""
     try:
         family, _type, _proto, _name, target = socket.getaddrinfo(address, 1, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise ProbeError("%s has no address: %s" % (address, error)) from None
-    found: list[int] = []
+    codes: dict[int, int] = {}
     for start in range(0, len(ports), _AT_ONCE):
-        found += _open_of(family, str(target[0]), ports[start : start + _AT_ONCE])
-    return sorted(found)
+        codes.update(_codes(family, str(target[0]), ports[start : start + _AT_ONCE]))
+    unexpected = {code for code in codes.values() if code not in (0, *_REFUSED, *_SILENT)}
+    if unexpected:
+        # A local limit or firewall: nothing was asked of the host.
+        raise ProbeError("ports of %s could not be tried: %s" % (address, ", ".join(sorted(map(os.strerror, unexpected)))))
+    return sorted(port for port, code in codes.items() if code == 0), sum(code in _REFUSED for code in codes.values())
 
 
-def _open_of(family: int, address: str, ports: t.Sequence[int]) -> list[int]:
-    found = []
+def _codes(family: int, address: str, ports: t.Sequence[int]) -> dict[int, int]:
+    """What connect(2) said for each port that it said anything for."""
+    codes: dict[int, int] = {}
     with selectors.DefaultSelector() as selector:
         try:
             for port in ports:
                 candidate = socket.socket(family, socket.SOCK_STREAM)
                 candidate.setblocking(False)
                 code = candidate.connect_ex((address, port))
-                if code in (0, errno.EINPROGRESS):
+                if code == errno.EINPROGRESS:
                     selector.register(candidate, selectors.EVENT_WRITE, port)
                     continue
+                codes[port] = code
                 candidate.close()
                 if code in (errno.ENETUNREACH, errno.EHOSTUNREACH):
                     raise ProbeError("no route to %s" % address)
@@ -90,11 +109,10 @@ def _open_of(family: int, address: str, ports: t.Sequence[int]) -> list[int]:
             while selector.get_map() and time.monotonic() < end:
                 for key, _events in selector.select(max(0.0, end - time.monotonic())):
                     connection = t.cast(socket.socket, key.fileobj)
-                    if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0:
-                        found.append(key.data)
+                    codes[key.data] = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                     selector.unregister(connection)
                     connection.close()
         finally:
             for key in list(selector.get_map().values()):
                 t.cast(socket.socket, key.fileobj).close()
-    return found
+    return codes
