@@ -48,6 +48,10 @@ attributes:
   diff_mode:
     description: Shows the settings before and after, never the password.
     support: full
+  platform:
+    description: Debian and its derivatives.
+    support: full
+    platforms: debian
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 """
@@ -79,6 +83,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ansible_collections.gonogo.preflight.plugins.module_utils._redis_settings import Server, SettingsError, differences
 
+REDIS_ERROR = ""
 try:
     import redis
 except ImportError:

@@ -75,6 +75,10 @@ attributes:
   diff_mode:
     description: Shows rules, defaults and the chain DOCKER-USER before and after.
     support: full
+  platform:
+    description: Debian and its derivatives.
+    support: full
+    platforms: debian
 extends_documentation_fragment:
   - ansible.builtin.action_common_attributes
 """

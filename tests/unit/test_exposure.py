@@ -19,8 +19,9 @@ ADDRESSES = {"app1": "192.0.2.11", "db1": "192.0.2.12"}
 POOL = "172.28.0.0/16"
 
 
-def rules(exposure, host="db1", groups=GROUPS, addresses=ADDRESSES):
-    return rules_for(exposure, host=host, groups=groups, address_of=addresses.get, container_pool=POOL)
+def rules(exposure, host="db1", groups=None, addresses=None):
+    address_of = (ADDRESSES if addresses is None else addresses).get
+    return rules_for(exposure, host=host, groups=groups or GROUPS, address_of=address_of, container_pool=POOL)
 
 
 def sources(exposure, **where):
