@@ -86,8 +86,9 @@ class RedisProbe(Probe):
 
     def fact_unauthenticated(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """What a client without a password gets: "refused", or "answered"."""
+        client = self.client(arguments, password=None)
         try:
-            self.client(arguments, password=None).ping()
+            client.ping()
         except Exception as error:
             # Not "DENIED": protected mode says that when there is no password at all.
             if any(word in str(error) for word in ("NOAUTH", "Authentication required")):
