@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import typing as t
@@ -61,16 +62,14 @@ def _get(url: str) -> tuple[int, bytes]:
     if parts.scheme not in ("http", "https") or not host:
         raise ProbeError("%r is not an http or https address" % url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(host, port, timeout=_TIMEOUT)
     target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
     try:
-        connection.request("GET", target, headers={"Accept": "application/json", "User-Agent": "gonogo.preflight"})
-        response = connection.getresponse()
-        body = response.read(_LARGEST_BODY + 1)
+        with contextlib.closing(kind(host, port, timeout=_TIMEOUT)) as connection:
+            connection.request("GET", target, headers={"Accept": "application/json", "User-Agent": "gonogo.preflight"})
+            response = connection.getresponse()
+            body = response.read(_LARGEST_BODY + 1)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         raise ProbeError("GET %s: %s" % (url, str(error) or type(error).__name__)) from None
-    finally:
-        connection.close()
     if len(body) > _LARGEST_BODY:
         raise ProbeError("%s answered with more than %d bytes" % (url, _LARGEST_BODY))
     # With a size, read() does not complain about a connection that ends too early.
