@@ -57,7 +57,8 @@ class Server:
                 except self._errors.AuthenticationError:
                     break
                 except self._errors.ResponseError as error:
-                    if "NOAUTH" not in str(error):
+                    # What newer libraries turn into an AuthenticationError, redis-py 4.3 does not.
+                    if not re.match("(NO)?AUTH|WRONGPASS", str(error)):
                         raise SettingsError(str(error)) from None
                     break
                 except (self._errors.ConnectionError, self._errors.TimeoutError):

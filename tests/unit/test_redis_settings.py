@@ -96,6 +96,16 @@ def test_the_server_is_asked_with_the_password_it_has(password):
     assert server(Fake(password)).log_in(["new", "old", ""], limit=1) == password
 
 
+@pytest.mark.parametrize("refusal", ["NOAUTH Authentication required.", "WRONGPASS invalid", "AUTH <password> called without any password"])
+def test_a_refusal_of_an_old_library_is_a_refusal(refusal):
+    assert server(Fake("old", pings=[ERRORS.ResponseError(refusal)])).log_in(["new", "old"], limit=1) == "old"
+
+
+def test_another_error_of_the_server_is_shown():
+    with pytest.raises(SettingsError, match="MISCONF"):
+        server(Fake("new", pings=[ERRORS.ResponseError("MISCONF disk full")])).log_in(["new"], limit=1)
+
+
 def test_a_password_that_nobody_knows_is_an_error_that_says_what_to_do():
     with pytest.raises(SettingsError, match="systemctl restart redis-server"):
         server(Fake("by hand")).log_in(["new", "old", ""], limit=1)
