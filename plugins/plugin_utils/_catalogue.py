@@ -31,6 +31,7 @@ _ITEM_KEYS = (*_TEXT, "with", "expect", "limit")
 _CHOICE_KEYS = ("id", "area", "expect", "severity", "hosts", "per", "from", "limit")
 _ID = re.compile(r"[a-z0-9]+(?:[._][a-z0-9]+)*")
 _LIMIT = (0.1, 60.0)
+_PATTERN = re.compile(r"[*?\[\]!&~,\s]|^all$|^ungrouped$")
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,8 @@ def load_checklist(path: str, catalogue: t.Mapping[str, Item]) -> list[Item]:
     """
     document = load(path)
     _known_keys(path, document, ("title", "items"))
+    if not isinstance(document.get("title", ""), str):
+        raise InputError(path, document.lines["title"], "`title` is %r, not text" % (document["title"],))
     chosen: dict[str, Item] = {}
     by_id: set[str] = set()
     name = os.path.splitext(os.path.basename(path))[0]
@@ -264,8 +267,9 @@ def _waiver(path: str, kind: str, entry: Mapping, known_items: set[str]) -> Waiv
             raise InputError(path, entry.line, "`%s` is missing: an excuse names why and who answers for it" % key, item=name)
     if "subjects" in entry:
         _names(path, entry.lines["subjects"], "subjects", entry["subjects"])
-        if not entry["subjects"] or any(re.search(r"[*?\[]|^all$", one) for one in entry["subjects"]):
-            raise InputError(path, entry.lines["subjects"], "`subjects` are inventory names, no patterns", item=name)
+        if not entry["subjects"] or any(_PATTERN.search(one) for one in entry["subjects"]):
+            message = "`subjects` is %r; it lists inventory names, no patterns" % (entry["subjects"],)
+            raise InputError(path, entry.lines["subjects"], message, item=name)
     elif kind == "waiver":
         raise InputError(path, entry.line, "`subjects` is missing: a waiver names the hosts it is for", item=name)
     expires = None

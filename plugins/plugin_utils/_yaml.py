@@ -17,6 +17,10 @@ if t.TYPE_CHECKING:
 else:
     _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+_YAML = "tag:yaml.org,2002:"
+_TAGS = ("bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp")
+_DEEPEST = 50
+
 
 class InputError(Exception):
     """A file that a person wrote cannot be used; the message names file, line, item, what is wrong and what is right."""
@@ -38,14 +42,27 @@ class _LineLoader(_Loader):
 
     file: str = ""
 
+    def construct_object(self, node: t.Any, deep: bool = False) -> t.Any:
+        """The data of `node`; raises InputError where PyYAML's own constructors fail, on what only looks like a date."""
+        line, tag = node.start_mark.line + 1, node.tag.rpartition(":")[2]
+        if node.tag.startswith(_YAML) and tag not in _TAGS:
+            raise InputError(self.file, line, "YAML's !!%s is not used here" % tag)
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, KeyError, AttributeError) as error:
+            message = "%s is no %s (%s); put it in quotes where it is text" % (str(node.value)[:80], tag, error)
+            raise InputError(self.file, line, message) from None
+
     def construct_mapping_with_lines(self, node: t.Any) -> Mapping:
-        self.flatten_mapping(node)
+        """A Mapping; raises InputError for keys that are no text, stand twice, or merge others in."""
         result = Mapping()
         result.line = node.start_mark.line + 1
         result.lines = {}
         for key_node, value_node in node.value:
-            key = self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
+            if key_node.tag == _YAML + "merge":
+                raise InputError(self.file, line, "merge keys (<<) are not used here; write the keys out")
+            key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
                 raise InputError(self.file, line, "the key %r is not text; put it in quotes" % (key,))
             if key in result:
@@ -55,7 +72,7 @@ class _LineLoader(_Loader):
         return result
 
 
-_LineLoader.add_constructor("tag:yaml.org,2002:map", _LineLoader.construct_mapping_with_lines)
+_LineLoader.add_constructor(_YAML + "map", _LineLoader.construct_mapping_with_lines)
 
 
 def load(path: str) -> Mapping:
@@ -65,12 +82,14 @@ def load(path: str) -> Mapping:
     """
     try:
         with open(path, encoding="utf-8") as file:
-            loader = _LineLoader(file)
-            loader.file = path
-            try:
-                data = loader.get_single_data()
-            finally:
-                loader.dispose()
+            text = file.read()
+        _refuse_depth(path, text)
+        loader = _LineLoader(text)
+        loader.file = path
+        try:
+            data = loader.get_single_data()
+        finally:
+            loader.dispose()
     except OSError as error:
         raise InputError(path, 0, "cannot be read: %s" % error.strerror) from None
     except UnicodeDecodeError as error:
@@ -81,8 +100,18 @@ def load(path: str) -> Mapping:
     except yaml.YAMLError as error:
         raise InputError(path, 0, "is not valid YAML: %s" % error) from None
     if not isinstance(data, Mapping):
-        raise InputError(path, 1, "holds %s instead of a mapping" % ("nothing" if data is None else type(data).__name__))
+        raise InputError(path, 1, "holds %s instead of a mapping" % ("nothing" if data is None else "a " + type(data).__name__))
     return data
+
+
+def _refuse_depth(path: str, text: str) -> None:
+    """PyYAML's C loader recurses without a limit: too many levels would end the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            raise InputError(path, line, "is nested more than %d levels deep" % _DEEPEST)
 
 
 def nearest(word: t.Any, known: t.Iterable[str]) -> str:
