@@ -55,7 +55,7 @@ def test_only_the_declared_port_is_open_from_outside(started_last: list[str]) ->
 
 
 def test_a_container_is_not_reached_past_its_published_port() -> None:
-    address = on(APP, "docker", "inspect", "--format", "{{.NetworkSettings.IPAddress}}", SERVER).strip()
+    address = on(APP, "docker", "inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", SERVER).strip()
     on(DATA, "ip", "route", "replace", address + "/32", "via", "172.30.77.11")
     try:
         assert not reached(DATA, 8000, address)
