@@ -8,7 +8,7 @@ import textwrap
 import typing as t
 
 from ..module_utils._verdict import Row
-from ._report import Report, fold
+from ._report import Report, fold, plain_line
 from ._yaml import shown
 
 __all__ = ["board", "no_verdict"]
@@ -30,7 +30,7 @@ def board(report: Report, paths: tuple[str, ...]) -> list[str]:
     ]
     lines += _areas(report)
     for problem in report.problems:
-        lines += ["  [!] %s" % problem]
+        lines += ["  [!] %s" % plain_line(problem)]
     for rows in fold(report.blocking):
         lines += _blocking(rows)
     for event in report.deployments:
@@ -79,7 +79,8 @@ def _blocking(rows: list[Row]) -> list[str]:
 
 
 def _detail(label: str, text: str) -> str:
-    return "        %s" % text if not label else "        %-9s %s" % (label, text)
+    line = plain_line(text)
+    return "        %s" % line if not label else "        %-9s %s" % (label, line)
 
 
 def _wrapped(words: list[str]) -> list[str]:
@@ -94,7 +95,7 @@ def _deployment(event: t.Mapping[str, t.Any]) -> str:
     }
     if str(event["outcome"]) in words:
         return words[str(event["outcome"])] % (event["release"], event["host"])
-    return "%s: %s" % (event["host"], event["message"])
+    return "%s: %s" % (event["host"], plain_line(event["message"]))
 
 
 def no_verdict(reason: str) -> list[str]:

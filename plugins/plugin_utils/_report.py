@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 from dataclasses import asdict, dataclass
@@ -16,10 +17,11 @@ if t.TYPE_CHECKING:
     from ..module_utils._verdict import Question
     from ._context import Project
 
-__all__ = ["Report", "fold", "remember"]
+__all__ = ["Report", "fold", "plain_line", "remember"]
 
 _BOXES = {"pass": "x", "waived": "x", "warned": "x", "not_applicable": "-"}
 _DEPLOYED = ("started", "unchanged")
+_LONGEST = 400
 
 
 def remember(run: Run, project: Project, asked: t.Sequence[Question], problems: t.Sequence[str]) -> None:
@@ -39,7 +41,7 @@ class Report:
 
     :ivar doors: the verdict of each door that was to be passed, in order.
     :ivar deployments: the last event of each host on which a release was started.
-    :ivar taken: an action took the verdict of every door; without it nothing is GO.
+    :ivar taken: an action took the verdict of every door, and it was GO; without it nothing is GO.
     """
 
     run: Run
@@ -56,6 +58,9 @@ class Report:
         built_in, outcomes = provisioning(run)
         answers = [*outcomes, *run.answers()]
         waivers = [Waiver(**dict(one, subjects=tuple(one["subjects"]))) for one in context.get("waivers", [])]
+        problems = list(context.get("problems", []))
+        if not asked:
+            problems.append("the checklist was not read in this run: nothing was asked")
         verdicts: list[Verdict] = []
         for door in doors:
             verdict = decide(
@@ -63,19 +68,19 @@ class Report:
                 [*built_in, *asked],
                 answers,
                 waivers=waivers,
-                problems=context.get("problems", []),
+                problems=problems,
                 started=run.started,
                 now=now,
             )
             verdicts.append(verdict)
             if not verdict.go:
                 break
-        taken = {event["door"] for event in run.events("gate.")}
+        taken = {event.get("door") for event in run.events("gate.") if event.get("go") is True}
         return cls(run, context, tuple(verdicts), tuple(run.events("release.")), set(doors) <= taken, now)
 
     @property
     def go(self) -> bool:
-        deployed = all(event["outcome"] in _DEPLOYED for event in self.deployments)
+        deployed = all(event.get("outcome") in _DEPLOYED for event in self.deployments)
         return bool(self.doors) and self.taken and deployed and all(verdict.go for verdict in self.doors)
 
     @property
@@ -89,6 +94,8 @@ class Report:
     @property
     def problems(self) -> list[str]:
         found = dict.fromkeys(problem for verdict in self.doors for problem in verdict.problems)
+        if not self.taken and all(verdict.go for verdict in self.doors):
+            found["the run ended before its gate said GO"] = None
         return list(found)
 
     @property
@@ -203,7 +210,10 @@ def _stamp(seconds: float) -> str:
 
 def _escaped(text: str) -> str:
     """Text from hosts, on one line and unable to act as Markdown or HTML."""
-    flat = " ".join(str(text).split())
-    for character in "\\`*_[]<>|":
-        flat = flat.replace(character, "\\" + character)
-    return flat
+    return re.sub(r"([\\`*_{}\[\]<>|~&#!])", r"\\\1", plain_line(text))
+
+
+def plain_line(text: str) -> str:
+    """Text from hosts as one line of at most 400 characters, without what a terminal would obey (escape sequences)."""
+    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in " ".join(str(text).split()))
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 4] + " ..."

@@ -9,12 +9,14 @@ that a variable can set.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import tempfile
 import time
 import typing as t
+import urllib.parse
 from dataclasses import asdict, dataclass
 
 from ..module_utils._verdict import Question
@@ -48,7 +50,8 @@ def write_text(path: str, text: str) -> None:
     """Write whole or not at all; readable by the owner alone."""
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".writing-")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        # What a host sent may hold half a character (a lone surrogate), which must not cost the whole report.
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -58,9 +61,16 @@ def write_text(path: str, text: str) -> None:
         raise
 
 
-def _read_json(path: str) -> t.Any:
-    with open(path, encoding="utf-8") as file:
-        return json.load(file)
+def _read_mapping(path: str) -> dict[str, t.Any]:
+    """The mapping in a JSON file; raises ValueError when it cannot be read or holds something else."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+    except (OSError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+    if not isinstance(document, dict):
+        raise ValueError("no mapping")
+    return document
 
 
 @dataclass(frozen=True)
@@ -87,8 +97,11 @@ class Run:
 
     def path(self, *names: str) -> str:
         """The path of a file of this run; its directory is made where it is missing."""
-        path = os.path.join(self.directory, *names)
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        # A host may be called what no file can be.
+        path = os.path.join(self.directory, *(urllib.parse.quote(name, safe="") for name in names))
+        # One by one: makedirs gives its mode to the last directory alone.
+        for directory in (self.reports, self.directory, os.path.dirname(path)):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
         return path
 
     @property
@@ -98,6 +111,8 @@ class Run:
     def link_latest(self) -> None:
         """Let `reports/latest` name this run."""
         temporary = os.path.join(self.reports, ".latest-%s" % self.id)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
         os.symlink(self.id, temporary)
         os.replace(temporary, os.path.join(self.reports, "latest"))
 
@@ -107,50 +122,63 @@ class Run:
     def answers(self) -> list[t.Mapping[str, t.Any]]:
         """Every answer in this run's spool; a file of another run, or one that cannot be read, is no answer."""
         found: list[t.Mapping[str, t.Any]] = []
-        for document in self._documents("spool"):
-            if document.get("run") == self.id:
-                found.extend(answer for answer in document.get("answers", []) if isinstance(answer, dict))
+        for path in self._files("spool"):
+            try:
+                document = _read_mapping(path)
+            except ValueError:
+                continue
+            answers = document.get("answers")
+            if document.get("run") == self.id and isinstance(answers, list):
+                found.extend(answer for answer in answers if isinstance(answer, dict))
         return found
 
-    def _documents(self, name: str) -> t.Iterator[dict[str, t.Any]]:
+    def _files(self, name: str, prefix: str = "") -> list[str]:
         directory = os.path.join(self.directory, name)
-        for entry in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
-            if not entry.endswith(".json"):
-                continue
-            try:
-                document = _read_json(os.path.join(directory, entry))
-            except (OSError, ValueError):
-                continue
-            if isinstance(document, dict):
-                yield document
+        entries = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+        return [os.path.join(directory, entry) for entry in entries if entry.startswith(prefix) and entry.endswith(".json")]
 
     def put_questions(self, questions: t.Sequence[Question], context: t.Mapping[str, t.Any]) -> None:
         """Keep what is asked, so that a report can be written also when the run dies."""
         write_json(self.path("questions.json"), {"context": dict(context), "questions": [asdict(one) for one in questions]})
 
     def questions(self) -> tuple[list[Question], dict[str, t.Any]]:
-        """(questions, context) as put; empty when none were."""
+        """(questions, context) as put; empty when none were, or they cannot be read."""
         try:
-            document = _read_json(os.path.join(self.directory, "questions.json"))
-        except OSError:
+            document = _read_mapping(os.path.join(self.directory, "questions.json"))
+            return [Question(**one) for one in document["questions"]], dict(document["context"])
+        except (ValueError, KeyError, TypeError):
             return [], {}
-        return [Question(**one) for one in document["questions"]], document["context"]
 
     def put_provision(self, record: Provision) -> None:
         write_json(self.path("provision", "%s.json" % record.host), asdict(record))
 
     def provisions(self) -> list[Provision]:
-        return [Provision(**document) for document in self._documents("provision")]
+        """How far each host has come; a record that cannot be read is one of a host that did not finish."""
+        found = []
+        for path in self._files("provision"):
+            try:
+                found.append(Provision(**_read_mapping(path)))
+            except (ValueError, TypeError):
+                found.append(Provision(_name(path), "unreadable"))
+        return found
 
     def put_event(self, name: str, data: t.Mapping[str, t.Any]) -> None:
         """Keep what an action did: "gate.start", "release.<host>", "confirm.<host>"."""
         write_json(self.path("events", name + ".json"), dict(data, at=time.time()))
 
     def events(self, prefix: str) -> list[dict[str, t.Any]]:
-        """What actions did, for the names that begin with `prefix`, oldest first."""
+        """What actions did, for the names that begin with `prefix`, oldest first; "outcome" unreadable where it cannot be read."""
         found = []
-        directory = os.path.join(self.directory, "events")
-        for entry in os.listdir(directory) if os.path.isdir(directory) else []:
-            if entry.startswith(prefix):
-                found.append(dict(_read_json(os.path.join(directory, entry)), name=entry[: -len(".json")]))
+        for path in self._files("events", prefix):
+            name = _name(path)
+            try:
+                event = _read_mapping(path)
+            except ValueError:
+                host = name[len(prefix) :]
+                event = {"host": host, "outcome": "unreadable", "message": "the record of this action cannot be read", "at": 0.0}
+            found.append(dict(event, name=name))
         return sorted(found, key=lambda event: float(event["at"]))
+
+
+def _name(path: str) -> str:
+    return urllib.parse.unquote(os.path.basename(path)[: -len(".json")])
