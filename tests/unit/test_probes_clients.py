@@ -514,3 +514,29 @@ def test_models_of_gpus(nvml, names, value):
 def test_a_driver_that_does_not_answer_is_an_error(nvml, refusal):
     nvml(refuses=refusal)
     assert error(_gpu.GpuProbe({}), fact="models") == ("the NVIDIA driver does not answer: " + refusal, "nvidia-smi")
+
+
+def test_a_server_that_gave_no_answer_is_asked_once(library, redis_address):
+    """Five items on a server that hangs take as long as one."""
+    asked = []
+
+    class SilentDouble:
+        def __init__(self, **options):
+            self.execute_command = self.ping = self._hang
+
+        @staticmethod
+        def _hang(*command):
+            asked.append(command)
+            raise TimeoutError("Timeout reading from socket")
+
+    nothing = types.SimpleNamespace(Retry=lambda *_: None, NoBackoff=lambda: None)
+    library("redis", Redis=SilentDouble, retry=nothing, backoff=nothing, __version__="6.1.0")
+    probe = _redis.RedisProbe({})
+    first = error(probe, fact="version", **redis_address)
+    assert "Timeout reading from socket" in first[0]
+    assert error(probe, fact="config", name="maxmemory", **redis_address) == first
+    assert error(probe, fact="unauthenticated", **redis_address) == first
+    assert len(asked) == 1
+    with pytest.raises(ProbeError, match="Timeout"):
+        probe.observe({"fact": "version", **redis_address, "port": 6380})
+    assert len(asked) == 2

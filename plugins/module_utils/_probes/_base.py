@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .._command import CommandHung, run
 
-__all__ = ["Observation", "Probe", "ProbeError", "Secrets", "output_of"]
+__all__ = ["Observation", "Probe", "ProbeError", "Secrets", "Unanswered", "output_of"]
 
 Secrets = t.Mapping[str, str]
 
@@ -42,6 +42,10 @@ class ProbeError(Exception):
         self.remedy = remedy
 
 
+class Unanswered(ProbeError):
+    """The server gave no answer at all; asking it again for the next item would take as long and say the same."""
+
+
 class Probe:
     """One kind of probe; an object serves the items of one kind in one call and keeps what they share.
 
@@ -52,14 +56,22 @@ class Probe:
 
     def __init__(self, secrets: Secrets) -> None:
         self.secrets = secrets
+        self._unanswered: dict[tuple[t.Any, t.Any], Unanswered] = {}
 
     def observe(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Look once; raises ProbeError when it cannot.
 
-        Facts are methods named `fact_<name>`.
+        Facts are methods named `fact_<name>`. A server that did not answer one of them is not asked again.
         """
+        server = (arguments.get("host"), arguments.get("port"))
+        if server in self._unanswered:
+            raise self._unanswered[server]
         method: t.Callable[[t.Mapping[str, t.Any]], Observation] = getattr(self, "fact_" + arguments["fact"])
-        return method(arguments)
+        try:
+            return method(arguments)
+        except Unanswered as error:
+            self._unanswered[server] = error
+            raise
 
 
 def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), package: str = "", user: str = "", refuse: str = "") -> str:
