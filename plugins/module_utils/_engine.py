@@ -84,7 +84,8 @@ class _Kind:
 
     def listen(self) -> None:
         """Take what the child has sent; one that dies, or sends what is no answer, costs the item that it was asking."""
-        assert self.child is not None
+        if self.child is None:
+            return
         try:
             for message in self.child.read():
                 self._take(message)
@@ -127,8 +128,9 @@ class _Kind:
 
     def overdue(self, *, whole_call: bool) -> None:
         """The first item left has had its time: error, or once more where the machine did not let it run."""
-        assert self.child is not None
         child = self.child
+        if child is None:
+            return
         starved = child.cpu_seconds() - self._cpu >= _STARVED * self._limit
         waited = time.monotonic() - self._started
         self.close()

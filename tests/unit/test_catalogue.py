@@ -354,8 +354,8 @@ EXCUSE = {"item": "infra.cpu.cores", "reason": "no such host", "owner": "ann"}
 
 @pytest.fixture
 def policy(write, tmp_path):
-    def of(gate=GATE, waivers=(), not_applicable=(), **more):
-        write("policy/lab/gate.yml", gate)
+    def of(gate=None, waivers=(), not_applicable=(), **more):
+        write("policy/lab/gate.yml", gate or GATE)
         write("policy/lab/waivers.yml", {"waivers": list(waivers), "not_applicable": list(not_applicable), **more})
         return load_policy(str(tmp_path / "policy" / "lab"), ["infra.cpu.cores", "redis.aof"])
 
@@ -483,9 +483,9 @@ def spoiled(draw, valid):
 
 TEXTS = st.one_of(
     st.builds(lambda entries: yaml.safe_dump({"items": entries}, allow_unicode=True), st.lists(spoiled(ITEM) | st.just(ITEM), max_size=2)),
-    st.builds(lambda gate: yaml.safe_dump(gate), spoiled(GATE)),
+    st.builds(yaml.safe_dump, spoiled(GATE)),
     st.builds(lambda entry: yaml.safe_dump({"waivers": [entry], "not_applicable": []}), spoiled(WAIVER)),
-    st.builds(lambda data: yaml.safe_dump(data), ANYTHING),
+    st.builds(yaml.safe_dump, ANYTHING),
     st.text(),
     st.text(st.sampled_from("[]{}:-,&*!|>#%@`'\" \nab1<?=~."), max_size=40),
 )

@@ -105,6 +105,10 @@ def drip():
         time.sleep(0.01)
 
 
+def recurse(depth=0):
+    return recurse(depth + 1)
+
+
 def raise_(error):
     raise error
 
@@ -126,7 +130,7 @@ def cyclic():
 ERRORS = {
     "raise": (lambda: raise_(ValueError("broken")), "the double probe failed: ValueError: broken"),
     "raise_unprintable": (lambda: raise_(UnprintableError()), "ended without an answer (exit status 1)"),
-    "recurse": (lambda: ERRORS["recurse"][0](), "RecursionError"),
+    "recurse": (recurse, "RecursionError"),
     "run_out_of_memory": (lambda: raise_(MemoryError("no memory")), "MemoryError"),
     "say_so": (lambda: raise_(ProbeError("the server refuses", "start it")), "the server refuses"),
     "import_missing": (lambda: __import__("no_such_library"), "library missing: No module named 'no_such_library'"),

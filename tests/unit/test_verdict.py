@@ -192,7 +192,7 @@ QUESTIONS = st.builds(
 EXCUSES = st.sampled_from([WAIVER, EXPIRED, ELSEWHERE, OTHER_ITEM, NOT_HERE])
 
 
-@settings(max_examples=1500)
+@settings(max_examples=800)
 @given(
     st.lists(QUESTIONS, max_size=3, unique_by=lambda one: one.subject),
     st.lists(ANSWERS, max_size=3),
