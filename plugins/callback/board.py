@@ -57,10 +57,10 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_ok(self, result: t.Any) -> None:
         """How many items a host was asked, and what came of them."""
         counts = result.result.get("counts") if _action(result.task) == _COLLECTION + "verify" else None
-        if counts:
+        if counts and any(counts.values()):
             words = ", ".join("%d %s" % (count, status) for status, count in counts.items() if count)
             line = "[%4d s]   %s: %d items: %s"
-            self._display.display(line % (time.time() - self._began, result.host.get_name(), sum(counts.values()), words or "nothing to ask"))
+            self._display.display(line % (time.time() - self._began, result.host.get_name(), sum(counts.values()), words))
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         if not self._doors or context.CLIARGS.get("listtasks") or context.CLIARGS.get("listhosts"):
