@@ -106,8 +106,18 @@ class Child:
         except RecursionError:
             raise ValueError("data nested too deeply") from None
 
-    def cpu_seconds(self) -> float:
-        """Processor time the child itself has used so far, in seconds; 0.0 when it is gone."""
+    def busy_seconds(self) -> float:
+        """Processor time that the child itself has used or queued for so far, in seconds; 0.0 when it is gone.
+
+        /proc/PID/schedstat has both in nanoseconds (Documentation/scheduler/sched-stats.rst of the kernel); a kernel
+        without it tells the time used alone.
+        """
+        try:
+            with open("/proc/%d/schedstat" % self.pid, encoding="ascii") as schedstat:
+                used, queued, _slices = schedstat.read().split()
+            return (int(used) + int(queued)) / 1e9
+        except (OSError, ValueError):
+            pass
         try:
             with open("/proc/%d/stat" % self.pid, encoding="ascii", errors="replace") as stat:
                 fields = stat.read().rpartition(")")[2].split()

@@ -30,7 +30,7 @@ CALL_LIMIT = 60.0
 """Seconds that one call may take, whatever the number of items."""
 
 _STARVED = 0.5
-"""A child that spent at least this fraction of its limit on the processor was computing, not waiting."""
+"""A child that spent at least this fraction of its limit on the processor, or in the queue for it, was not waiting."""
 
 _DEEPEST = 20
 """Levels that an observed value may have."""
@@ -58,7 +58,7 @@ class _Kind:
     def _begin(self) -> None:
         """The first item left begins now."""
         self._started = time.monotonic()
-        self._cpu = self.child.cpu_seconds() if self.child is not None else 0.0
+        self._busy = self.child.busy_seconds() if self.child is not None else 0.0
 
     @property
     def _limit(self) -> float:
@@ -131,7 +131,7 @@ class _Kind:
         child = self.child
         if child is None:
             return
-        starved = child.cpu_seconds() - self._cpu >= _STARVED * self._limit
+        starved = child.busy_seconds() - self._busy >= _STARVED * self._limit
         waited = time.monotonic() - self._started
         self.close()
         if starved and not whole_call and not self._again:

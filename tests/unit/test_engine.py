@@ -7,6 +7,7 @@ The probes here are doubles that misbehave on purpose; each answers "fine" to `d
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import ctypes
 import errno
@@ -459,10 +460,24 @@ def test_a_child_streams_what_it_has():
     assert messages == [[number, "é\ud800"] for number in range(3)]
 
 
-def test_the_processor_time_of_a_process_that_is_gone_is_zero():
-    child = Child(lambda send: None)
-    child.close()
-    assert child.cpu_seconds() == 0.0
+@pytest.mark.parametrize("schedstat", [True, False])
+def test_processor_time_of_a_child(monkeypatch, schedstat):
+    real = open
+
+    def without(path, *arguments, **options):
+        if str(path).endswith("schedstat") and not schedstat:
+            raise FileNotFoundError(path)
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(builtins, "open", without)
+    idle, busy = Child(lambda send: hang()), Child(lambda send: compute())
+    try:
+        assert await_true(lambda: busy.busy_seconds() > 0.1)
+        assert idle.busy_seconds() < busy.busy_seconds()
+    finally:
+        idle.close()
+        busy.close()
+    assert busy.busy_seconds() == 0.0
 
 
 def test_every_probe_kind_is_one():
