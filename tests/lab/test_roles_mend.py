@@ -38,7 +38,7 @@ def test_redis_starts_again_after_a_mistake_in_its_file(fleet: None) -> None:
 
 def test_postgresql_reads_the_rules_that_a_killed_run_left_unread(fleet: None) -> None:
     hba = "/etc/postgresql/*/main/pg_hba.conf"
-    on(DATA, "sh", "-c", "sed -i '/^# BEGIN gonogo/,/^# END gonogo/d' %s && systemctl reload postgresql@*-main" % hba)
+    on(DATA, "sh", "-c", "sed -i '/^# BEGIN gonogo/,/^# END gonogo/d' %s && systemctl reload postgresql@*-main.service" % hba)
     assert apply("postgresql").changed() == 2
     on(DATA, "sh", "-c", "touch " + hba)
     assert apply("postgresql").changed() == 1
@@ -47,7 +47,7 @@ def test_postgresql_reads_the_rules_that_a_killed_run_left_unread(fleet: None) -
 
 def test_postgresql_listens_where_its_file_says(fleet: None) -> None:
     on(DATA, "su", "postgres", "-c", "psql -qc \"ALTER SYSTEM SET listen_addresses = 'localhost'\"")
-    on(DATA, "systemctl", "restart", "postgresql@*-main")
+    on(DATA, "systemctl", "restart", "postgresql@*-main.service")
     on(DATA, "su", "postgres", "-c", 'psql -qc "ALTER SYSTEM RESET listen_addresses"')
     assert apply("postgresql").changed() == 1
     assert "172.30.77.12:5432" in on(DATA, "ss", "-ltn")
