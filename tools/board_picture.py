@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Draw the board that a run printed as docs/board.svg: `ansible-playbook ... | tools/board_picture.py`."""
+"""Draw the board that a run printed as docs/board.svg: `ansible-playbook ... | python3 tools/board_picture.py`."""
 
 from __future__ import annotations
 

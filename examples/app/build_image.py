@@ -155,17 +155,20 @@ def write_archive(target: Path, config: bytes, base: Path, application: bytes) -
             "Layers": ["base.tar", "application.tar"],
         }
     ]
-    with replacing(target) as partial, partial.open("wb") as raw:
-        with gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=EPOCH) as compressed:
-            with tarfile.open(fileobj=compressed, mode="w|", format=tarfile.PAX_FORMAT) as tar:
-                for name, content in (
-                    ("manifest.json", json.dumps(manifest).encode()),
-                    (f"{digest}.json", config),
-                    ("application.tar", application),
-                ):
-                    tar.addfile(_member(name, tarfile.REGTYPE, 0o644, len(content)), io.BytesIO(content))
-                with base.open("rb") as layer:
-                    tar.addfile(_member("base.tar", tarfile.REGTYPE, 0o644, base.stat().st_size), layer)
+    with (
+        replacing(target) as partial,
+        partial.open("wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=EPOCH) as compressed,
+        tarfile.open(fileobj=compressed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for name, content in (
+            ("manifest.json", json.dumps(manifest).encode()),
+            (f"{digest}.json", config),
+            ("application.tar", application),
+        ):
+            tar.addfile(_member(name, tarfile.REGTYPE, 0o644, len(content)), io.BytesIO(content))
+        with base.open("rb") as layer:
+            tar.addfile(_member("base.tar", tarfile.REGTYPE, 0o644, base.stat().st_size), layer)
     return f"sha256:{digest}"
 
 
@@ -254,23 +257,17 @@ def require_means(directory: Path) -> None:
     for place in (directory, Path("/var/tmp")):
         free = shutil.disk_usage(place).free
         if free < ROOM:
-            raise BuildError(
-                f"{place} has {free / 1e6:.0f} MB free, the build takes {ROOM / 1e6:.0f} MB: make room there"
-            )
+            raise BuildError(f"{place} has {free / 1e6:.0f} MB free, the build takes {ROOM / 1e6:.0f} MB: make room there")
 
 
 def as_root() -> list[str]:
     """The command prefix that makes a command run as root: nothing, or sudo."""
     if os.geteuid() == 0:
         return []
-    if (
-        shutil.which("sudo")
-        and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0
-    ):
+    if shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
         return ["sudo", "-n"]
     raise BuildError(
-        "the root file system of the image is made as root, and `sudo -n true` does not work here:"
-        " run this as root, or allow this user sudo without a password"
+        "the root file system of the image is made as root, and `sudo -n true` does not work here: run this as root, or allow this user sudo without a password"
     )
 
 
@@ -279,9 +276,7 @@ def bootstrap(command: list[str], target: Path, say: Say) -> None:
     last: deque[str] = deque(maxlen=40)
     with (
         target.open("wb") as output,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, text=True, errors="replace"
-        ) as process,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE, text=True, errors="replace") as process,
     ):
         assert process.stderr is not None
         for line in process.stderr:
@@ -337,9 +332,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Build the image of the reference application without a registry.")
     parser.add_argument("--output", type=Path, default=STATE, help="directory of image.tar.gz and image_id")
     parser.add_argument("--version", default=VERSION, help="version the image reports; another one is another release")
-    parser.add_argument(
-        "--refresh", action="store_true", help="fetch the newest packages although nothing changed here"
-    )
+    parser.add_argument("--refresh", action="store_true", help="fetch the newest packages although nothing changed here")
     arguments = parser.parse_args()
     try:
         build(arguments.output, version=arguments.version, refresh=arguments.refresh)

@@ -128,6 +128,10 @@ def _collected(child: Child) -> list[t.Any]:
     deadline = time.monotonic() + CALL_LIMIT + _STARTED_LATE
     while not child.finished and time.monotonic() < deadline:
         if ready([child], deadline - time.monotonic()):
-            for message in child.read():
+            try:
+                messages = child.read()
+            except ValueError:
+                return []
+            for message in messages:
                 return list(message)
     return []

@@ -14,10 +14,10 @@ import signal
 import time
 import typing as t
 
-__all__ = ["CommandHung", "run"]
+__all__ = ["CommandHungError", "run"]
 
 
-class CommandHung(Exception):
+class CommandHungError(Exception):
     """The command gave no answer within its limit and was killed."""
 
 
@@ -25,7 +25,7 @@ def run(path: str, arguments: t.Sequence[str], *, environment: t.Mapping[str, st
     """(exit status, standard output, standard error) of the program at `path`; a signal's number is negative.
 
     :arg user: account to run as, where this process is root.
-    :raises CommandHung: after `limit` seconds.
+    :raises CommandHungError: after `limit` seconds.
     """
     out, out_writer = os.pipe()
     err, err_writer = os.pipe()
@@ -36,7 +36,7 @@ def run(path: str, arguments: t.Sequence[str], *, environment: t.Mapping[str, st
     os.close(err_writer)
     try:
         read = _read((out, err), time.monotonic() + limit)
-    except CommandHung:
+    except CommandHungError:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
@@ -70,7 +70,7 @@ def _read(descriptors: t.Sequence[int], deadline: float) -> dict[int, bytes]:
     while left:
         readable, _writable, _errors = select.select(left, [], [], max(0.0, deadline - time.monotonic()))
         if not readable:
-            raise CommandHung
+            raise CommandHungError
         for descriptor in readable:
             chunk = os.read(descriptor, 65536)
             found[descriptor] += chunk

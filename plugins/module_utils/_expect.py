@@ -14,7 +14,7 @@ import math
 import re
 import typing as t
 
-__all__ = ["Expectation", "ExpectationError", "OPERATORS", "TYPES", "check", "judge", "plain", "text", "weaker"]
+__all__ = ["Expectation", "ExpectationError", "OPERATORS", "TYPES", "check", "judge", "plain", "seen", "text", "weaker"]
 
 Expectation = t.Mapping[str, t.Any]
 """One operator with its operand, `as` (a key of TYPES) and `tolerance` (a percentage)."""
@@ -292,6 +292,18 @@ def text(expectation: Expectation) -> str:
         return "none" if operand else "at least one"
     words = _PHRASES[operator] + plain(operand)
     return words + (" (within %s)" % expectation["tolerance"] if "tolerance" in expectation else "")
+
+
+def seen(observed: t.Any, expectation: Expectation) -> str:
+    """The observation in words, for reports: bytes as a size where a size is expected."""
+    if expectation.get("as") != "size":
+        return plain(observed)
+    try:
+        number = _size(observed)
+    except ExpectationError:
+        return plain(observed)
+    unit = max((name for name, power in _UNITS.items() if number >= 1024.0**power), key=_UNITS.__getitem__, default="B")
+    return "%s%s" % (("%.1f" % (number / 1024.0 ** _UNITS[unit])).replace(".0", ""), unit)
 
 
 def plain(value: t.Any) -> str:

@@ -61,7 +61,7 @@ def answer_of(observation: t.Mapping[str, t.Any], item: Item, question: Question
         error = observation.get("error", "the host sent neither a value nor an error")
         answer.update(status="error", error=mask(error, secrets), remedy=mask(observation.get("remedy", ""), secrets))
         return answer
-    answer["observed"] = mask(_expect.plain(observation["value"]), secrets)
+    answer["observed"] = mask(_expect.seen(observation["value"], item.expect), secrets)
     answer["evidence"] = mask(observation.get("evidence", ""), secrets)
     try:
         answer["status"] = "pass" if _expect.judge(observation["value"], item.expect) else "fail"

@@ -62,7 +62,10 @@ def test_a_release_that_fails_once_it_serves_is_rolled_back(fleet: None, project
     project.edit("inventories/lab/group_vars/all/deploy.yml", lambda variables: dict(variables, deploy_version="1.0.2"))
     project.edit(
         "inventories/lab/group_vars/all/thresholds.yml",
-        lambda variables: {"preflight_thresholds": dict(variables["preflight_thresholds"], **{"app.health.public": {"equals": "perfect"}})},
+        lambda variables: {
+            "lab_thresholds": dict(variables["lab_thresholds"], **{"app.health.public": {"equals": "perfect"}}),
+            "preflight_thresholds": "{{ lab_thresholds }}",
+        },
     )
     done = project.play()
     assert done.code != 0, done.output

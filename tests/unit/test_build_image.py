@@ -176,7 +176,7 @@ class TestRootFileSystem:
         self.cache.mkdir()
         monkeypatch.setattr(build_image, "STATE", tmp_path)
         monkeypatch.setattr(build_image, "require_means", lambda _directory: None)
-        monkeypatch.setattr(build_image, "as_root", lambda: [])
+        monkeypatch.setattr(build_image, "as_root", list)
 
     def make(self, refresh=False):
         return build_image.root_file_system("amd64", refresh=refresh, say=silent)

@@ -7,7 +7,8 @@ import sys
 import time
 
 import pytest
-from ansible_collections.gonogo.preflight.plugins.module_utils._command import CommandHung, run
+
+from ansible_collections.gonogo.preflight.plugins.module_utils._command import CommandHungError, run
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
@@ -38,7 +39,7 @@ def test_output_larger_than_a_pipe_holds_on_both_sides() -> None:
 
 def test_a_command_over_its_limit_is_killed() -> None:
     began = time.monotonic()
-    with pytest.raises(CommandHung):
+    with pytest.raises(CommandHungError):
         python("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)", limit=0.5)
     assert time.monotonic() - began < 5
     with pytest.raises(ChildProcessError):

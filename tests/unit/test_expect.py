@@ -18,6 +18,7 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._expect import (
     check,
     judge,
     plain,
+    seen,
     text,
     weaker,
 )
@@ -390,3 +391,18 @@ def test_what_the_candidate_alone_lets_through_makes_it_weaker(pair):
     observed, candidate, reference = pair
     if accepted(candidate) and accepted(reference) and passes(observed, candidate) and not passes(observed, reference):
         assert weaker(candidate, reference)
+
+
+@pytest.mark.parametrize(
+    ("observed", "expectation", "words"),
+    [
+        (25276502016, {"at_least": "512GB", "as": "size"}, "23.5GB"),
+        (2147483648, {"equals": "2GB", "as": "size"}, "2GB"),
+        ("2147483648", {"equals": "2GB", "as": "size"}, "2GB"),
+        (0, {"equals": "2GB", "as": "size"}, "0B"),
+        ("plenty", {"equals": "2GB", "as": "size"}, "plenty"),
+        (25276502016, {"at_least": 4}, "25276502016"),
+    ],
+)
+def test_bytes_are_shown_as_a_size_where_one_is_expected(observed, expectation, words):
+    assert seen(observed, expectation) == words

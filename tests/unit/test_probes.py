@@ -240,29 +240,29 @@ def test_a_reboot_that_is_due_is_pending(apt, commands, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "leap", "reference", "synchronised"),
+    ("name", "leap", "reference", "clock"),
     [
-        ("chronyc-4.6.1-debian13-synchronised", "Normal", "172.30.77.12", True),
-        ("chronyc-4.6.1-debian13-local", "Normal", "7F7F0101", True),
-        ("chronyc-4.5-ubuntu24.04-local", "Normal", "7F7F0101", True),
-        ("chronyc-4.6.1-debian13-unsynchronised", "Not synchronised", "00000000", False),
+        ("chronyc-4.6.1-debian13-synchronised", "Normal", "172.30.77.12", "synchronised"),
+        ("chronyc-4.6.1-debian13-local", "Normal", "7F7F0101", "own clock"),
+        ("chronyc-4.5-ubuntu24.04-local", "Normal", "7F7F0101", "own clock"),
+        ("chronyc-4.6.1-debian13-unsynchronised", "Not synchronised", "00000000", "not synchronised"),
     ],
 )
-def test_time(commands, captured, name, leap, reference, synchronised):
+def test_time(commands, captured, name, leap, reference, clock):
     assert _os.parse_tracking(captured(name)) == (leap, reference)
     commands(_os, {"chronyc": name})
-    assert value(_os.OsProbe, fact="time_synchronised") is synchronised
+    assert value(_os.OsProbe, fact="clock") == clock
 
 
 def test_a_leap_second_leaves_the_clock_synchronised(captured, monkeypatch):
     text = captured("chronyc-4.6.1-debian13-synchronised").replace("Normal", "Insert second")
     monkeypatch.setattr(_os, "output_of", lambda *_arguments, **_options: text)
-    assert value(_os.OsProbe, fact="time_synchronised") is True
+    assert value(_os.OsProbe, fact="clock") == "synchronised"
 
 
 def test_a_silent_chrony_is_an_error(commands):
     commands(_os, {"chronyc": ProbeError("506 Cannot talk to daemon")})
-    assert error(_os.OsProbe, fact="time_synchronised") == "506 Cannot talk to daemon"
+    assert error(_os.OsProbe, fact="clock") == "506 Cannot talk to daemon"
 
 
 @pytest.mark.parametrize(

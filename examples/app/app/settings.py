@@ -22,9 +22,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
         return cls(
-            database_url=_authenticated_url(
-                environ, "DATABASE_URL", ("postgresql", "postgres"), "postgresql://user:password@host:5432/database"
-            ),
+            database_url=_authenticated_url(environ, "DATABASE_URL", ("postgresql", "postgres"), "postgresql://user:password@host:5432/database"),
             redis_url=_authenticated_url(environ, "REDIS_URL", ("redis", "rediss"), "redis://:password@host:6379/0"),
             version=environ.get("APP_VERSION", "unknown"),
         )
@@ -40,8 +38,5 @@ def _authenticated_url(environ: Mapping[str, str], name: str, schemes: tuple[str
     except ValueError:  # its text quotes the URL, so it must not be chained
         usable = False
     if not usable:
-        raise SettingsError(
-            f"{name} is not a usable URL with a password; it must look like {shape},"
-            " with special characters of the password percent-encoded"
-        )
+        raise SettingsError(f"{name} is not a usable URL with a password; it must look like {shape}, with special characters of the password percent-encoded")
     return url

@@ -63,9 +63,7 @@ class Notes:
 
     async def add(self, text: str) -> Note:
         async with self._connection() as connection:
-            return dict(
-                await connection.fetchrow(f"INSERT INTO notes (text) VALUES ($1) RETURNING {self._COLUMNS}", text)
-            )
+            return dict(await connection.fetchrow(f"INSERT INTO notes (text) VALUES ($1) RETURNING {self._COLUMNS}", text))
 
     async def latest(self, count: int) -> list[Note]:
         async with self._connection() as connection:

@@ -9,9 +9,9 @@ import shutil
 import typing as t
 from dataclasses import dataclass
 
-from .._command import CommandHung, run
+from .._command import CommandHungError, run
 
-__all__ = ["Observation", "Probe", "ProbeError", "Secrets", "Unanswered", "output_of"]
+__all__ = ["Observation", "Probe", "ProbeError", "Secrets", "UnansweredError", "output_of"]
 
 Secrets = t.Mapping[str, str]
 
@@ -42,7 +42,7 @@ class ProbeError(Exception):
         self.remedy = remedy
 
 
-class Unanswered(ProbeError):
+class UnansweredError(ProbeError):
     """The server gave no answer at all; asking it again for the next item would take as long and say the same."""
 
 
@@ -56,7 +56,7 @@ class Probe:
 
     def __init__(self, secrets: Secrets) -> None:
         self.secrets = secrets
-        self._unanswered: dict[tuple[t.Any, t.Any], Unanswered] = {}
+        self._unanswered: dict[tuple[t.Any, t.Any], UnansweredError] = {}
 
     def observe(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Look once; raises ProbeError when it cannot.
@@ -69,7 +69,7 @@ class Probe:
         method: t.Callable[[t.Mapping[str, t.Any]], Observation] = getattr(self, "fact_" + arguments["fact"])
         try:
             return method(arguments)
-        except Unanswered as error:
+        except UnansweredError as error:
             self._unanswered[server] = error
             raise
 
@@ -87,7 +87,7 @@ def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), pac
     environment = dict(os.environ, LC_ALL="C", PATH=_PATH)
     try:
         status, out, err = run(path, arguments, environment=environment, limit=_COMMAND_LIMIT, user=user)
-    except CommandHung:
+    except CommandHungError:
         raise ProbeError("`%s` gave no answer within %.0f s" % (shown, _COMMAND_LIMIT)) from None
     if status not in accept:
         said = (err or out).decode(errors="replace").strip().splitlines()

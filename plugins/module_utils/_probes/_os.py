@@ -21,6 +21,8 @@ _REBOOT = "/run/reboot-required"
 _LOCALTIME = "/etc/localtime"
 
 # Leap status of chronyc(1) tracking; around a leap second the clock is as synchronised as before.
+# 127.127.1.1: chronyd operates in local mode (chronyc(1), tracking).
+_OWN_CLOCK = "7F7F0101"
 _SYNCHRONISED = ("Normal", "Insert second", "Delete second")
 
 _SUMMARY = re.compile(
@@ -32,7 +34,7 @@ _SUMMARY = re.compile(
 
 class OsProbe(Probe):
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["pending", "release", "swap", "time_synchronised", "timezone"]},
+        "fact": {"type": "str", "required": True, "choices": ["clock", "pending", "release", "swap", "timezone"]},
     }
 
     def fact_release(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -43,10 +45,12 @@ class OsProbe(Probe):
         """Name of the time zone, "UTC" for each of its names."""
         return Observation(zone_of(_LOCALTIME), _LOCALTIME)
 
-    def fact_time_synchronised(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """True while chrony follows a source, or serves its own clock as the reference of a closed network."""
+    def fact_clock(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """What chrony does with the clock: "synchronised", "own clock" (local stratum, no source), "not synchronised"."""
         leap, reference = parse_tracking(output_of(["chronyc", "-n", "-c", "tracking"], package="chrony"))
-        return Observation(leap in _SYNCHRONISED, "chronyc tracking: leap status %s, reference %s" % (leap, reference))
+        state = "own clock" if reference == _OWN_CLOCK else "synchronised"
+        evidence = "chronyc tracking: leap status %s, reference %s" % (leap, reference)
+        return Observation(state if leap in _SYNCHRONISED else "not synchronised", evidence)
 
     def fact_swap(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Swap areas in use and those that the next boot would bring back, a list."""

@@ -9,7 +9,7 @@ import pwd
 import typing as t
 
 from .._children import die_with_parent
-from ._base import Observation, Probe, ProbeError, Unanswered
+from ._base import Observation, Probe, ProbeError, UnansweredError
 
 __all__ = ["PostgresqlProbe"]
 
@@ -67,7 +67,7 @@ class PostgresqlProbe(Probe):
                 self._connection = psycopg2.connect(dbname="postgres", **_CONNECTION)
                 self._connection.set_session(readonly=True, autocommit=True)
             except psycopg2.Error as error:
-                raise Unanswered("PostgreSQL does not answer: %s" % _first_line(error), "systemctl restart postgresql") from None
+                raise UnansweredError("PostgreSQL does not answer: %s" % _first_line(error), "systemctl restart postgresql") from None
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(statement, values)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ._base import Observation, Probe, ProbeError, Unanswered
+from ._base import Observation, Probe, ProbeError, UnansweredError
 
 __all__ = ["RedisProbe"]
 
@@ -100,7 +100,7 @@ class RedisProbe(Probe):
 def _refusal(error: Exception) -> ProbeError:
     """What Redis or the way to it said; a restart helps only where there was no answer."""
     silent = isinstance(error, OSError) or type(error).__name__ in ("ConnectionError", "TimeoutError")
-    return Unanswered("Redis does not answer: %s" % error, _RESTART) if silent else ProbeError("Redis refuses: %s" % error)
+    return UnansweredError("Redis does not answer: %s" % error, _RESTART) if silent else ProbeError("Redis refuses: %s" % error)
 
 
 def _protocol(redis: t.Any) -> dict[str, t.Any]:
