@@ -14,9 +14,11 @@ author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 options:
   state:
-    description: V(begun) before the first role, V(finished) after the last handler, V(failed) in a rescue.
+    description:
+      - V(begun) before the first role, V(finished) after the last handler, V(failed) in a rescue.
+      - V(asserted) fails where the record of this run is anything but finished; for playbooks that do not go through the gate.
     type: str
-    choices: [begun, finished, failed]
+    choices: [begun, finished, failed, asserted]
     required: true
   task:
     description: Name of the task that failed.

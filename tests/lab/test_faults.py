@@ -100,3 +100,10 @@ def test_a_failed_role_is_no_go_under_its_tasks_name_and_the_host_is_verified_al
     assert provisioned["status"] == "fail" and "task" in provisioned["observed"]
     assert done.result("pg.version", DATA)["status"] == "pass"
     assert done.result("run.provisioned", APP)["status"] == "pass"
+
+
+def test_provisioning_alone_fails_where_a_role_failed(fleet: None, project: Project) -> None:
+    project.edit("inventories/lab/group_vars/cache.yml", lambda _: {"redis_maxmemory": "plenty"})
+    done = project.play("playbooks/provision.yml", "--tags", "redis")
+    assert done.code != 0, done.output
+    assert "provisioning of lab-data stopped at task" in done.output
