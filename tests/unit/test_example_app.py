@@ -122,6 +122,7 @@ class TestLog:
         assert line == {"level": "warning", "logger": "app", "message": "two\nlines", "redis": "ok"}
 
     def test_tells_type_and_place_of_an_exception_but_not_its_text(self):
+        line = {}
         try:
             raise RuntimeError(SECRET)
         except RuntimeError:
