@@ -21,6 +21,7 @@ class ActionModule(PreflightAction):
     }
 
     def act(self) -> dict[str, t.Any]:
+        self.assert_own_connection()
         # In check mode nothing was started, so there is nothing to confirm.
         if self._task.check_mode:
             return {"changed": False, "msg": "nothing was started in check mode"}

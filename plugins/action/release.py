@@ -22,6 +22,7 @@ class ActionModule(PreflightAction):
     }
 
     def act(self) -> dict[str, t.Any]:
+        self.assert_own_connection()
         wanted = self.options["release"]
         verdict = take_verdict(self, "start")
         if not verdict.go:

@@ -30,6 +30,7 @@ class ActionModule(PreflightAction):
     OPTIONS = {
         "gated": {"type": "bool", "default": True},
         "roles": {"type": "path", "default": ""},
+        "deploy": {"type": "bool", "default": False},
     }
 
     def act(self) -> dict[str, t.Any]:
@@ -61,8 +62,8 @@ class ActionModule(PreflightAction):
         for question in project_questions(project, self.groups, self.hostvars):
             if question.subject not in self.groups["all"]:
                 continue
-            variables = dict(self.hostvars.raw_get(question.subject))  # type: ignore[attr-defined]
-            variables.update(hostvars=self.hostvars, preflight_vantage=question.vantage)
+            variables = dict(self.hostvars.raw_get(question.subject))
+            variables.update(hostvars=self.hostvars, groups=self.groups, preflight_vantage=question.vantage)
             try:
                 arguments_of(item_for(project, question.item, question.subject, self.hostvars), variables, self._loader)
             except AskingError as error:
@@ -70,13 +71,17 @@ class ActionModule(PreflightAction):
         return errors
 
     def _roles(self) -> list[str]:
-        """Each role that provisioning applies to a host finds the variables it requires, of the right type."""
-        if not self.options["roles"]:
-            return []
+        """Each role that a host gets finds the variables it requires, of the right type."""
+        roles = []
+        if self.options["roles"]:
+            roles += _roles.applied(self._loader.load_from_file(self.options["roles"], trusted_as_template=True))
+        if self.options["deploy"]:
+            roles.append(_roles.DEPLOY)
         errors = []
-        for applied in _roles.applied(self._loader.load_from_file(self.options["roles"], trusted_as_template=True)):
+        for applied in roles:
             for host in self.groups["all"]:
-                templar = Templar(loader=self._loader, variables=dict(self.hostvars.raw_get(host), hostvars=self.hostvars))  # type: ignore[attr-defined]
+                variables = dict(self.hostvars.raw_get(host), hostvars=self.hostvars, groups=self.groups)
+                templar = Templar(loader=self._loader, variables=variables)
                 if all(templar.evaluate_conditional(condition) for condition in applied.when):
                     errors += ["role %s on %s: %s" % (applied.role, host, message) for message in self._of_role(applied.role, templar)]
         return errors

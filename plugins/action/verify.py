@@ -37,17 +37,22 @@ class ActionModule(PreflightAction):
     }
 
     def act(self) -> dict[str, t.Any]:
+        self.assert_own_connection()
         project, run = self.project(), self.current_run()
         door, vantage = self.options["door"], self.options["vantage"]
         asked = [one for one in project_questions(project, self.groups, self.hostvars) if self._is_mine(one)]
-        secrets = self.secrets_of(self.host)
+        secrets = sorted({one for name in {self.host, *(one.subject for one in asked)} for one in self.secrets_of(name)}, key=len, reverse=True)
         pairs, answers = self._prepare(project, asked, secrets)
+        reason = "the call ended without an answer"
+        asking: list[Answer] = []
         try:
-            answers += self._ask(pairs, secrets)
+            asking = self._ask(pairs, secrets)
         except AnsibleConnectionFailure as error:
-            answers += [error_of(question, "unreachable: %s" % error, secrets) for question, _item, _asked in pairs]
+            reason = "unreachable: %s" % error
             raise
         finally:
+            # Also when the task's own time-out ends this.
+            answers += asking or [error_of(question, reason, secrets) for question, _item, _asked in pairs]
             run.put_answers(self.host, door, vantage, answers)
         counts = {status: sum(one["status"] == status for one in answers) for status in ("pass", "fail", "error")}
         return {"changed": False, "counts": counts}
@@ -74,10 +79,8 @@ class ActionModule(PreflightAction):
         return pairs, answers
 
     def _variables(self, question: Question) -> dict[str, t.Any]:
-        """The subject's own variables, and who looks at it."""
-        variables = dict(self.task_vars) if question.subject == self.host else dict(self.hostvars.raw_get(question.subject))  # type: ignore[attr-defined]
-        variables.update(hostvars=self.hostvars, preflight_vantage=question.vantage)
-        return variables
+        """The subject's variables as the inventory has them, and who looks at it."""
+        return dict(self.hostvars.raw_get(question.subject), hostvars=self.hostvars, groups=self.groups, preflight_vantage=question.vantage)
 
     def _ask(self, pairs: list[Pair], secrets: list[str]) -> list[Answer]:
         """The controller's own look runs beside the call to the host."""

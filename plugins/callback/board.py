@@ -17,11 +17,13 @@ author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 """
 
+import contextlib
 import time
 import typing as t
 
 from ansible import context
 from ansible.plugins.callback import CallbackBase
+from ansible.utils.display import Display
 
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._board import board, no_verdict
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import current_run
@@ -29,6 +31,13 @@ from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Re
 
 _COLLECTION = "gonogo.preflight."
 _EXIT = 2
+
+# The doors that a playbook with this action is to pass: what starts a release has to see it live.
+_DOORS: dict[str, set[str]] = {
+    _COLLECTION + "gate": {"start"},
+    _COLLECTION + "release": {"start", "live"},
+    _COLLECTION + "confirm": {"live"},
+}
 
 
 class CallbackModule(CallbackBase):
@@ -39,16 +48,24 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
         super().__init__(*args, **kwargs)
-        self._doors: list[str] = []
+        self._doors: set[str] = set()
         self._began = time.time()
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         """Which doors this playbook is to pass, from the actions it holds."""
-        actions = {action for play in playbook.get_plays() for action in _actions(play)}
-        if actions & {_COLLECTION + "gate", _COLLECTION + "release"}:
-            self._doors.append("start")
-        if _COLLECTION + "confirm" in actions:
-            self._doors.append("live")
+        self._doors = set()
+        with _or_exit():
+            for play in playbook.get_plays():
+                for block in play.compile():
+                    for task in _tasks(block):
+                        self._expect_doors(task)
+
+    def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
+        """Which doors the tasks of an include are to pass, seen when they begin."""
+        self._expect_doors(task)
+
+    def _expect_doors(self, task: t.Any) -> None:
+        self._doors |= _DOORS.get(_action(task), set())
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         """Which phase begins, and how long the run has taken so far."""
@@ -63,9 +80,12 @@ class CallbackModule(CallbackBase):
             self._display.display(line % (time.time() - self._began, result.host.get_name(), sum(counts.values()), words))
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
-        if not self._doors or context.CLIARGS.get("listtasks") or context.CLIARGS.get("listhosts"):
-            return
-        doors = ["start"] if context.CLIARGS.get("check") else self._doors
+        if self._doors:
+            with _or_exit():
+                self._end(stats)
+
+    def _end(self, stats: t.Any) -> None:
+        doors = ["start"] if context.CLIARGS.get("check") else [door for door in ("start", "live") if door in self._doors]
         run = current_run(main_process=True)
         questions, _context = run.questions() if run.exists else ([], {})
         if not questions:
@@ -84,11 +104,14 @@ class CallbackModule(CallbackBase):
             self._display.display(line)
 
 
-def _actions(play: t.Any) -> t.Iterator[str]:
-    """The full names of the actions in a play, its static roles and blocks included."""
-    for block in play.compile():
-        for task in _tasks(block):
-            yield _action(task)
+@contextlib.contextmanager
+def _or_exit() -> t.Iterator[None]:
+    """Ansible makes a warning of an error in a callback, and the run would end with 0 and without a board."""
+    try:
+        yield
+    except Exception as error:
+        Display().error("NO VERDICT: the board cannot be shown: %s: %s" % (type(error).__name__, error))
+        raise SystemExit(_EXIT) from error
 
 
 def _action(task: t.Any) -> str:

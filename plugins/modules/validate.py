@@ -9,7 +9,8 @@ short_description: Check checklist, policy, inventory and role variables before 
 version_added: 0.1.0
 description:
   - Loads the checklist that C(policy/<environment>/gate.yml) names, the catalogue, the policy and the inventory of all
-    hosts, and fails with every mistake at once, each with its file, line, item and what would be right.
+    hosts, and fails with the file, line and item of each mistake and what would be right. A file that cannot be used ends
+    it at once; what is wrong with the run and the variables is told together.
   - Runs once, on the controller, and connects to no host.
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
@@ -24,6 +25,10 @@ options:
     description: The file of C(include_role) tasks that provisioning applies; their variables are checked for every host.
     type: path
     default: ''
+  deploy:
+    description: Whether the playbook deploys, so that the variables of the deploy role are checked too.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
 
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.plugins.loader import cache_loader
+from ansible.vars.hostvars import HostVars
+from ansible.vars.manager import VariableManager
 
 from ._context import Project, current_run, load_project
 from ._run import Run
@@ -16,8 +20,11 @@ from ._yaml import InputError
 
 __all__ = ["PreflightAction", "mask"]
 
-_SECRET_NAME = re.compile(r"(password|passwd|secret|token|api_key|private_key)$")
+_SECRET_NAME = re.compile(r"password|passwd|secret|token|api_?key|private_key|deploy_environment", re.IGNORECASE)
 _SHORTEST_SECRET = 6
+# What decides which machine answers under an inventory name.
+_CONNECTION = re.compile(r"ansible_(connection|host|port|(ssh|paramiko)_.*(host|port|args|executable|command))")
+_REMOTE = ("ssh", "paramiko", "paramiko_ssh")
 MASK = "********"
 
 
@@ -37,6 +44,9 @@ class PreflightAction(ActionBase):
         if self._task.delegate_to:
             # The answer of another host would count as this one's, or a release would start where nobody verified.
             raise AnsibleActionFail("%s cannot be delegated; run it on the host itself" % self._task.resolved_action)
+        if self._task.loop is not None:
+            # A loop variable may be called inventory_hostname.
+            raise AnsibleActionFail("%s cannot be looped" % self._task.resolved_action)
         self.task_vars = task_vars or {}
         _validation, self.options = t.cast(t.Any, self).validate_argument_spec(argument_spec=self.OPTIONS)
         try:
@@ -53,14 +63,32 @@ class PreflightAction(ActionBase):
     def host(self) -> str:
         return str(self.task_vars["inventory_hostname"])
 
-    @property
+    @functools.cached_property
+    def hostvars(self) -> HostVars:
+        """The variables of every host as the inventory has them: no facts, no fact cache, no variables of plays or tasks."""
+        everything = self.task_vars.get("hostvars")
+        if not isinstance(everything, HostVars):
+            raise AnsibleActionFail("a variable is called hostvars; rename it")
+        manager = VariableManager(loader=self._loader, inventory=everything._inventory)
+        manager._fact_cache = cache_loader.get("ansible.builtin.memory")
+        return HostVars(everything._inventory, manager, self._loader)
+
+    @functools.cached_property
     def groups(self) -> dict[str, list[str]]:
         """Group to its hosts, the whole inventory whatever `--limit` says."""
-        return {name: list(hosts) for name, hosts in self.task_vars["groups"].items()}
+        return {name: list(hosts) for name, hosts in self.hostvars._inventory.get_groups_dict().items()}
 
-    @property
-    def hostvars(self) -> t.Mapping[str, t.Any]:
-        return t.cast("t.Mapping[str, t.Any]", self.task_vars["hostvars"])
+    def assert_own_connection(self) -> None:
+        """The task runs on the machine that the inventory gives this name; raises AnsibleActionFail when it may be another."""
+        if self.host not in self.groups["all"]:
+            raise AnsibleActionFail("%s is no host of the inventory" % self.host)
+        reviewed = self.hostvars.raw_get(self.host)
+        transport = self._connection.transport
+        if transport not in _REMOTE and transport != reviewed.get("ansible_connection", "").rpartition(".")[2]:
+            raise AnsibleActionFail("%s is reached by connection %s, which its inventory does not say" % (self.host, transport))
+        for name in filter(_CONNECTION.fullmatch, self.task_vars):
+            if self.task_vars[name] != reviewed.get(name):
+                raise AnsibleActionFail("%s of %s is not what its inventory says; remove it from plays, tasks and facts" % (name, self.host))
 
     def project(self) -> Project:
         return load_project()
@@ -71,8 +99,25 @@ class PreflightAction(ActionBase):
     def secrets_of(self, host: str) -> list[str]:
         """Values of this host's variables that are secrets by their name, longest first."""
         values = self.hostvars[host]
-        found = {str(values[name]) for name in values if _SECRET_NAME.search(name) and isinstance(values[name], str)}
+        found: set[str] = set()
+        for name in filter(_SECRET_NAME.search, values):
+            try:
+                found.update(_texts(values[name]))
+            except AnsibleError:
+                continue  # It cannot be filled in, so nothing can show it either.
         return sorted((one for one in found if len(one) >= _SHORTEST_SECRET), key=len, reverse=True)
+
+
+def _texts(value: t.Any) -> t.Iterator[str]:
+    """Every text in a variable, at any depth."""
+    if isinstance(value, str):
+        yield str(value)
+    elif isinstance(value, t.Mapping):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
 
 
 def mask(text: t.Any, secrets: t.Sequence[str]) -> str:

@@ -35,10 +35,8 @@ def board(report: Report, paths: tuple[str, ...]) -> list[str]:
         lines += _blocking(rows)
     for event in report.deployments:
         lines.append("  %s" % _deployment(event))
-    if not report.go and not report.deployments:
+    if not report.deployments:
         lines.append("  Nothing was deployed.")
-    if report.go and not report.deployments:
-        lines.append("  Nothing was deployed: this playbook only verifies.")
     lines.append(_THIN)
     lines += ["  %s" % shown(path) for path in paths]
     return lines

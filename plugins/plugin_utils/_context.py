@@ -16,7 +16,7 @@ from ansible import constants, context
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import _expect
-from ..module_utils._questions import Item, Thresholds, effective, empty_groups, questions
+from ..module_utils._questions import CONTROLLER, Item, Thresholds, effective, empty_groups, questions
 from ..module_utils._verdict import Question, Verdict, decide
 from ._catalogue import COLLECTION, Policy, check_groups, load_catalogue, load_checklist, load_policy
 from ._provisioning import PROVISIONED, provisioning
@@ -27,6 +27,9 @@ __all__ = ["Project", "current_run", "decide_now", "hosts_thresholds", "load_pro
 
 # Ansible makes the constants of its configuration when it starts; no type checker sees them.
 _CONFIGURED: t.Any = constants
+
+BOARD = "gonogo.preflight.board"
+_RESERVED = {CONTROLLER, "host", "outside"}
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,10 @@ def problems_of_run(project: Project, loader: t.Any, groups: t.Mapping[str, t.Se
         found.append("the run has %d inventories (%s); a gate decides over exactly one" % (len(sources), ", ".join(sources)))
     for name in sorted(set(load_extra_vars(loader)) - set(project.policy.extra_vars)):
         found.append("-e sets %s, which %s/gate.yml does not permit under extra_vars" % (name, project.policy.directory))
+    if BOARD not in _CONFIGURED.CALLBACKS_ENABLED:
+        found.append("the callback %s is not enabled; set callbacks_enabled = %s in ansible.cfg" % (BOARD, BOARD))
+    for name in sorted(_RESERVED & set(groups) | _RESERVED & set(groups.get("all", ()))):
+        found.append("%r is the name of a host or group; the checklist uses this word for who looks" % name)
     fleet = project.policy.fleet
     for group, hosts in fleet.items():
         found.extend(_difference(project, group, hosts, groups.get(group, ())))

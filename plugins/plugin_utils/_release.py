@@ -11,6 +11,8 @@ import posixpath
 import typing as t
 from dataclasses import dataclass
 
+from ansible.errors import AnsibleActionFail
+
 from ._action import PreflightAction
 
 __all__ = ["Releases"]
@@ -39,7 +41,10 @@ class Releases:
     def current(self) -> str:
         """The release that serves, or "" before the first."""
         stat = self._module("ansible.builtin.stat", {"path": posixpath.join(self.directory, "current"), "get_checksum": False})
-        return posixpath.basename(str(stat.get("stat", {}).get("lnk_source") or ""))
+        if stat.get("failed") or "stat" not in stat:
+            # Without an answer, "there is none" would take away the release that serves.
+            raise AnsibleActionFail("cannot tell which release serves: %s" % stat.get("msg"))
+        return posixpath.basename(str(stat["stat"].get("lnk_source") or ""))
 
     def start(self, release: str) -> Result:
         """Bring the project to `release` and wait until every service is healthy."""

@@ -8,10 +8,12 @@ import os
 import typing as t
 from dataclasses import dataclass
 
+from ansible.template import trust_as_template
+
 from ._catalogue import COLLECTION
 from ._yaml import load
 
-__all__ = ["Applied", "applied", "options"]
+__all__ = ["DEPLOY", "Applied", "applied", "options"]
 
 _INCLUDE = "ansible.builtin.include_role"
 
@@ -22,6 +24,10 @@ class Applied:
 
     role: str
     when: tuple[str, ...]
+
+
+DEPLOY = Applied("gonogo.preflight.deploy", (trust_as_template("'app' in group_names"),))
+"""What the hosts of group app get in playbooks that deploy."""
 
 
 def applied(tasks: t.Sequence[t.Mapping[str, t.Any]]) -> list[Applied]:

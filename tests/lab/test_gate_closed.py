@@ -16,11 +16,13 @@ import pytest
 
 from tests.support import REPORTS, ROOT, Project, play
 
-from .conftest import APP, DATA, await_, containers, on, redis, take_away
+from .conftest import APP, DATA, await_, containers, lab, on, redis, take_away
 
 PLAYBOOKS = ROOT / "tests" / "lab" / "playbooks"
 SITE, DEPLOY = "playbooks/site.yml", "playbooks/deploy.yml"
 RELEASE_TASK = "Take the verdict and start the release on GO"
+
+REFUSALS = ("NO-GO", "NO VERDICT", "cannot be delegated", "cannot be looped", "is no host of the inventory", "not what its inventory says")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +62,10 @@ ROWS = (
     Row("errors ignored", (), "ignore_errors.yml"),
     Row("a hosts pattern that matches nothing", (), "no_hosts.yml"),
     Row("strategy free in the play", (), "free.yml"),
+    Row("another callback instead of the board", ("--limit", APP, "--skip-tags", "verify,deploy"), environment=(("ANSIBLE_CALLBACKS_ENABLED", "timer"),)),
+    Row("a loop variable called inventory_hostname", (), "looped.yml"),
+    Row("a threshold set as a fact", (), "set_fact.yml"),
+    Row("the good host asked under the bad one's name", (), "other_address.yml"),
     Row("verification delegated to another host", (), "delegated.yml"),
     Row("verification under a condition that is false", (), "skipped.yml"),
     Row("site.yml without its roles", ("--skip-tags", "os,ufw,fail2ban,docker,postgresql,redis,probe_libraries"), SITE),
@@ -72,7 +78,7 @@ def test_nothing_is_deployed(broken_redis: None, row: Row) -> None:
     done = play(playbook, *row.arguments, environment=dict(row.environment), answers=row.answers)
     assert done.code != 0, done.output
     assert containers() == [], done.output
-    assert "NO-GO" in done.output or "NO VERDICT" in done.output or "cannot be delegated" in done.output, done.output
+    assert any(word in done.output for word in REFUSALS), done.output
     assert done.report.get("verdict") != "GO", done.output
     assert all(one["status"] != "pass" for one in done.report.get("results", []) if one["item"] == "redis.aof"), done.output
 
@@ -127,17 +133,31 @@ def test_an_empty_group_is_no_go(broken_redis: None, project: Project) -> None:
     ],
     ids=["the host that deploys nothing", "the host that would deploy"],
 )
-def test_an_unreachable_host_is_no_go(fleet: None, host: str, stop: tuple[str, ...], start: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("playbook", [DEPLOY, str(PLAYBOOKS / "any_errors_fatal.yml"), str(PLAYBOOKS / "max_fail_percentage.yml")])
+def test_an_unreachable_host_is_no_go(fleet: None, playbook: str, host: str, stop: tuple[str, ...], start: tuple[str, ...]) -> None:
     take_away()
     on(host, *stop, check=False)
     on(host, "pkill", "-f", "sshd", check=False)
     try:
-        done = play(DEPLOY)
+        done = play(playbook)
     finally:
         on(host, *start)
     assert done.code != 0 and containers() == [], done.output
+    if playbook == DEPLOY:
+        assert done.report["verdict"] == "NO-GO"
+        assert any(one["subject"] == host and one["status"] in ("error", "missing") for one in done.report["results"])
+
+
+def test_a_frozen_host_is_no_go(fleet: None) -> None:
+    """Its connections stay open and nothing comes back."""
+    take_away()
+    lab("pause", DATA)
+    try:
+        done = play(DEPLOY)
+    finally:
+        lab("unpause", DATA)
+    assert done.code != 0 and containers() == [], done.output
     assert done.report["verdict"] == "NO-GO"
-    assert any(one["subject"] == host and one["status"] in ("error", "missing") for one in done.report["results"])
 
 
 def test_a_killed_run_has_a_report_and_it_says_no_go(fleet: None) -> None:
