@@ -6,7 +6,8 @@ SHELL := bash
 
 BIN := .venv/bin
 LAB := $(BIN)/python lab/lab.py
-export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A plain `su` leaves the directories of system programs out.
+export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 # What a person's own environment sets must not change what this project does.
 unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 
@@ -26,6 +27,10 @@ setup: .venv/.ready .collections/ansible_collections/gonogo/preflight ## Make th
 	@tools/setup.sh unit
 	@touch $@
 
+.venv-app/.ready: examples/app/requirements-test.txt tools/setup.sh
+	@tools/setup.sh app
+	@touch $@
+
 .collections/ansible_collections/gonogo/preflight:
 	@mkdir -p $(@D) && ln -sfn ../../.. $@
 
@@ -35,8 +40,9 @@ lab: setup ## Start the lab: engine, image, hosts
 lint: setup ## ansible-lint, ruff, mypy, ansible-test sanity
 	@tools/lint.sh
 
-unit: .venv-unit/.ready ## Unit tests, without Ansible and without the lab
+unit: .venv-unit/.ready .venv-app/.ready ## Unit tests, without Ansible and without the lab; those of the example application
 	@.venv-unit/bin/python -m pytest -q tests/unit
+	@.venv-app/bin/python -m pytest -q examples/app/tests
 
 app: lab
 	@$(BIN)/python examples/app/build_image.py
@@ -52,5 +58,5 @@ demo-nogo: app ## Break Redis persistence, see NO-GO, mend it with the command o
 
 clean: ## Remove the lab and everything that make has made
 	@python3 lab/lab.py clean
-	@rm -rf .venv .venv-unit .collections .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis reports tests/output
-	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf .venv .venv-unit .venv-app .collections .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis reports tests/output
+	@find . \( -name __pycache__ -o -name '.*_cache' \) -type d -prune -exec rm -rf {} +

@@ -50,7 +50,8 @@ make_environment() {
   "$directory/bin/pip" install -qq --disable-pip-version-check --requirement "$requirements"
 }
 
-case ${1:?which environment: controller or unit} in
+case ${1:?which environment: controller, unit or app} in
   controller) make_environment .venv requirements/dev.txt ;;
   unit) make_environment .venv-unit requirements/unit.txt ;;
+  app) make_environment .venv-app examples/app/requirements-test.txt ;;
 esac

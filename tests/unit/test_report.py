@@ -313,8 +313,8 @@ def test_the_board_names_problems_of_the_run(story):
     assert "  [!] two inventories" in story.asked(AOF, problems=["two inventories"]).answered(answer(AOF)).shown()
 
 
-def test_a_run_that_only_verifies_says_so(story):
-    assert "  Nothing was deployed: this playbook only verifies." in story.asked(AOF).answered(answer(AOF)).gated("start").shown()
+def test_a_run_that_deploys_nothing_says_so(story):
+    assert "  Nothing was deployed." in story.asked(AOF).answered(answer(AOF)).gated("start").shown()
 
 
 def on(question, *subjects):
