@@ -126,6 +126,8 @@ def problems_of_run(project: Project, loader: t.Any, groups: t.Mapping[str, t.Se
         found.append("%r is the name of a host or group; the checklist uses this word for who looks" % name)
     fleet = project.policy.fleet
     for group, hosts in fleet.items():
+        if group not in groups:
+            found.append("%s/gate.yml names group %s, which the inventory does not have" % (project.policy.directory, group))
         found.extend(_difference(project, group, hosts, groups.get(group, ())))
     stray = set(groups.get("all", ())) - {host for hosts in fleet.values() for host in hosts}
     if stray:

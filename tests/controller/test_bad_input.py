@@ -60,6 +60,12 @@ MISTAKES: list[tuple[str, str, t.Callable[[t.Any], t.Any], tuple[str, ...]]] = [
         _with(fleet={"app": ["lab-app", "lab-app2"], "db": ["lab-data"], "cache": ["lab-data"], "monitoring": ["lab-data"], "gpu": []}),
         ("lab-app2: missing from group app",),
     ),
+    (
+        "fleet with a group that is no group",
+        GATE,
+        _with(fleet={"app": ["lab-app"], "db": ["lab-data"], "cache": ["lab-data"], "monitoring": ["lab-data"], "gpuu": []}),
+        ("names group gpuu, which the inventory does not have",),
+    ),
     ("waivers that are missing", WAIVERS, _without("waivers"), ("waivers.yml", "needs a list")),
     (
         "waiver for an unknown item",
