@@ -8,6 +8,7 @@ import functools
 import re
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import cache_loader
@@ -22,8 +23,15 @@ __all__ = ["PreflightAction", "mask"]
 
 _SECRET_NAME = re.compile(r"password|passwd|secret|token|api_?key|private_key|deploy_environment", re.IGNORECASE)
 _SHORTEST_SECRET = 6
-# What decides which machine answers under an inventory name.
-_CONNECTION = re.compile(r"ansible_(connection|host|port|(ssh|paramiko)_.*(host|port|args|executable|command))")
+# What decides which machine answers under an inventory name: the connection's option, and the variables that set it.
+_WAY = {
+    "host": ("ansible_host", "ansible_ssh_host"),
+    "port": ("ansible_port", "ansible_ssh_port"),
+    "ssh_common_args": ("ansible_ssh_common_args",),
+    "ssh_extra_args": ("ansible_ssh_extra_args",),
+    "ssh_executable": ("ansible_ssh_executable",),
+}
+_SSH: dict[str, t.Any] = {"plugin_type": "connection", "plugin_name": "ssh"}
 _REMOTE = ("ssh", "paramiko", "paramiko_ssh")
 MASK = "********"
 
@@ -82,13 +90,25 @@ class PreflightAction(ActionBase):
         """The task runs on the machine that the inventory gives this name; raises AnsibleActionFail when it may be another."""
         if self.host not in self.groups["all"]:
             raise AnsibleActionFail("%s is no host of the inventory" % self.host)
-        reviewed = self.hostvars.raw_get(self.host)
+        reviewed = self.hostvars[self.host]
         transport = self._connection.transport
-        if transport not in _REMOTE and transport != reviewed.get("ansible_connection", "").rpartition(".")[2]:
+        if transport not in _REMOTE and transport != str(reviewed.get("ansible_connection", "")).rpartition(".")[2]:
             raise AnsibleActionFail("%s is reached by connection %s, which its inventory does not say" % (self.host, transport))
-        for name in filter(_CONNECTION.fullmatch, self.task_vars):
-            if self.task_vars[name] != reviewed.get(name):
-                raise AnsibleActionFail("%s of %s is not what its inventory says; remove it from plays, tasks and facts" % (name, self.host))
+        for option, names in _WAY.items():
+            used, said = self._connection_option(option), next((reviewed[name] for name in names if name in reviewed), None)
+            if said is None:
+                # Then it is what Ansible's configuration says, and no play or task.
+                said = self.host if option == "host" else constants.config.get_config_value(option, **_SSH) if used is not None else None
+            if used is not None and str(used) != str(said):
+                message = "%s is reached with %s %r, which is not what its inventory says; remove it from plays, tasks and facts"
+                raise AnsibleActionFail(message % (self.host, option, used))
+
+    def _connection_option(self, option: str) -> t.Any:
+        """The option of the connection in use, None where its plugin has none of this name."""
+        try:
+            return self._connection.get_option(option)
+        except KeyError:
+            return None
 
     def project(self) -> Project:
         return load_project()
