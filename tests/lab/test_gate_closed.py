@@ -22,7 +22,7 @@ PLAYBOOKS = ROOT / "tests" / "lab" / "playbooks"
 SITE, DEPLOY = "playbooks/site.yml", "playbooks/deploy.yml"
 RELEASE_TASK = "Take the verdict and start the release on GO"
 
-REFUSALS = ("NO-GO", "NO VERDICT", "cannot be delegated", "cannot be looped", "is no host of the inventory", "not what its inventory says")
+REFUSALS = ("NO-GO", "NO VERDICT", "is not enabled", "cannot be delegated", "cannot be looped", "is no host of the inventory", "not what its inventory says")
 
 
 @dataclasses.dataclass(frozen=True)
