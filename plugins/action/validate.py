@@ -9,6 +9,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar
 
+from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import Question
 from ansible_collections.gonogo.preflight.plugins.plugin_utils import _roles
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import AskingError, arguments_of
@@ -40,7 +41,7 @@ class ActionModule(PreflightAction):
         remember(run, project, asked, problems)
         if self.options["gated"]:
             Report.of(run, ["start"], run.started).write()
-        errors = [*problems, *self._addresses(), *self._arguments(project), *self._roles()]
+        errors = [*problems, *self._addresses(), *self._arguments(project, asked), *self._roles()]
         if errors:
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
         hosts = len(self.groups["all"])
@@ -56,14 +57,13 @@ class ActionModule(PreflightAction):
             if not self.hostvars[host].get("preflight_address")
         ]
 
-    def _arguments(self, project: Project) -> list[str]:
+    def _arguments(self, project: Project, asked: list[Question]) -> list[str]:
         """Every item can be asked of every subject: nothing undefined, every type right."""
         errors = []
-        for question in project_questions(project, self.groups, self.hostvars):
+        for question in asked:
             if question.subject not in self.groups["all"]:
                 continue
-            variables = dict(self.hostvars.raw_get(question.subject))
-            variables.update(hostvars=self.hostvars, groups=self.groups, preflight_vantage=question.vantage)
+            variables = self.variables_of(question.subject, preflight_vantage=question.vantage)
             try:
                 arguments_of(item_for(project, question.item, question.subject, self.hostvars), variables, self._loader)
             except AskingError as error:
@@ -80,8 +80,7 @@ class ActionModule(PreflightAction):
         errors = []
         for applied in roles:
             for host in self.groups["all"]:
-                variables = dict(self.hostvars.raw_get(host), hostvars=self.hostvars, groups=self.groups)
-                templar = Templar(loader=self._loader, variables=variables)
+                templar = Templar(loader=self._loader, variables=self.variables_of(host))
                 if all(templar.evaluate_conditional(condition) for condition in applied.when):
                     errors += ["role %s on %s: %s" % (applied.role, host, message) for message in self._of_role(applied.role, templar)]
         return errors

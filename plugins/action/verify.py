@@ -71,16 +71,13 @@ class ActionModule(PreflightAction):
         for question in asked:
             item = item_for(project, question.item, question.subject, self.hostvars)
             try:
-                arguments = arguments_of(item, self._variables(question), self._loader)
+                variables = self.variables_of(question.subject, preflight_vantage=question.vantage)
+                arguments = arguments_of(item, variables, self._loader)
             except AskingError as error:
                 answers.append(error_of(question, str(error), secrets))
             else:
                 pairs.append((question, item, as_asked(item, question, arguments)))
         return pairs, answers
-
-    def _variables(self, question: Question) -> dict[str, t.Any]:
-        """The subject's variables as the inventory has them, and who looks at it."""
-        return dict(self.hostvars.raw_get(question.subject), hostvars=self.hostvars, groups=self.groups, preflight_vantage=question.vantage)
 
     def _ask(self, pairs: list[Pair], secrets: list[str]) -> list[Answer]:
         """The controller's own look runs beside the call to the host."""

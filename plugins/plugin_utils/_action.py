@@ -36,6 +36,19 @@ _REMOTE = ("ssh", "paramiko", "paramiko_ssh")
 MASK = "********"
 
 
+class _InventoryVars(HostVars):
+    """Reads each host's variables once; an action asks for them for every item, and nothing changes them meanwhile."""
+
+    def __init__(self, *arguments: t.Any) -> None:
+        super().__init__(*arguments)
+        self._read: dict[str, t.Any] = {}
+
+    def raw_get(self, host_name: str) -> t.Any:
+        if host_name not in self._read:
+            self._read[host_name] = super().raw_get(host_name)
+        return self._read[host_name]
+
+
 class PreflightAction(ActionBase):
     """An action that reads the reviewed data and the spool of this run; subclasses say what `act` does."""
 
@@ -79,7 +92,11 @@ class PreflightAction(ActionBase):
             raise AnsibleActionFail("a variable is called hostvars; rename it")
         manager = VariableManager(loader=self._loader, inventory=everything._inventory)
         manager._fact_cache = cache_loader.get("ansible.builtin.memory")
-        return HostVars(everything._inventory, manager, self._loader)
+        return _InventoryVars(everything._inventory, manager, self._loader)
+
+    def variables_of(self, subject: str, **more: t.Any) -> dict[str, t.Any]:
+        """The variables that templates about `subject` see: those of the inventory, and `more`."""
+        return dict(self.hostvars.raw_get(subject), hostvars=self.hostvars, groups=self.groups, **more)
 
     @functools.cached_property
     def groups(self) -> dict[str, list[str]]:
@@ -95,11 +112,14 @@ class PreflightAction(ActionBase):
         if transport not in _REMOTE and transport != str(reviewed.get("ansible_connection", "")).rpartition(".")[2]:
             raise AnsibleActionFail("%s is reached by connection %s, which its inventory does not say" % (self.host, transport))
         for option, names in _WAY.items():
-            used, said = self._connection_option(option), next((reviewed[name] for name in names if name in reviewed), None)
+            used = self._connection_option(option)
+            if used is None:
+                continue
+            said = next((reviewed[name] for name in names if name in reviewed), None)
             if said is None:
                 # Then it is what Ansible's configuration says, and no play or task.
-                said = self.host if option == "host" else constants.config.get_config_value(option, **_SSH) if used is not None else None
-            if used is not None and str(used) != str(said):
+                said = self.host if option == "host" else constants.config.get_config_value(option, **_SSH)
+            if str(used) != str(said):
                 message = "%s is reached with %s %r, which is not what its inventory says; remove it from plays, tasks and facts"
                 raise AnsibleActionFail(message % (self.host, option, used))
 
