@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 # What a person's own environment sets must not change what this project does.
 unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 
-.PHONY: help setup lab app lint unit test demo demo-nogo clean
+.PHONY: help setup lab app lint unit test test-long demo demo-nogo clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ app: lab
 
 test: lint unit app ## Every check and every test
 	@$(BIN)/python -m pytest -q tests/controller tests/lab
+
+test-long: app ## The long proofs that `make test` leaves out
+	@$(BIN)/python -m pytest -q -m long tests/controller tests/lab
 
 demo: app ## Provision bare hosts, verify them, deploy on GO
 	@lab/demo.sh

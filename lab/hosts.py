@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,12 +25,17 @@ NO_SWAPS = STATE / "swaps"
 
 @dataclass(frozen=True)
 class Host:
-    """One lab host; `published` maps ports of the machine's loopback to ports of the host."""
+    """One lab host.
+
+    :ivar published: port of the machine's loopback to port of the host.
+    :ivar on_demand: is started only where it is asked for by name.
+    """
 
     name: str
     address: str
     ssh_port: int
     published: dict[int, int] = field(default_factory=dict)
+    on_demand: bool = False
 
     @property
     def ports(self) -> dict[int, int]:
@@ -50,11 +56,15 @@ HOSTS = {
     for host in (
         Host("lab-app", "172.30.77.11", 22011, {22080: 80}),
         Host("lab-data", "172.30.77.12", 22012),
+        Host("lab-watch", "172.30.77.13", 22013, on_demand=True),
     )
 }
 
 
 def named(names: Sequence[str]) -> list[Host]:
+    """The hosts of these names; without names, those that the lab always has."""
+    if not names:
+        return [host for host in HOSTS.values() if not host.on_demand]
     unknown = [name for name in names if name not in HOSTS]
     if unknown:
         raise LabError(f"No lab host is called {', '.join(unknown)}. The lab hosts are: {', '.join(HOSTS)}.")
@@ -67,14 +77,29 @@ def state(engine: Engine, host: Host) -> str:
     return asked.stdout.strip() if asked.returncode == 0 else "absent"
 
 
-def refuse_strangers(engine: Engine, hosts: Sequence[Host]) -> None:
-    """A container of a host's name that this checkout did not make is left alone."""
+def clear_names(engine: Engine, hosts: Sequence[Host]) -> None:
+    """A container of a host's name that another checkout made is left alone, unless that checkout is gone."""
     for host in hosts:
         asked = engine.try_docker("container", "inspect", "--format", "{{json .Config.Labels}}", host.name)
         owner = (json.loads(asked.stdout) or {}).get(LABEL) if asked.returncode == 0 else str(CHECKOUT)
-        if owner != str(CHECKOUT):
+        if owner == str(CHECKOUT):
+            continue
+        if not owner or not _is_gone(owner):
             whose = f"the checkout {owner}: run `make clean` there first" if owner else "somebody else: remove or rename it"
             raise LabError(f"A container called {host.name} exists and belongs to {whose}.")
+        say(f"{host.name}: removing the one of the checkout {owner}, which is gone")
+        remove(engine, host)
+
+
+def _is_gone(directory: str) -> bool:
+    """Nothing is there; a directory that cannot be looked at is not gone."""
+    try:
+        os.stat(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def require_ports(engine: Engine, hosts: Sequence[Host]) -> None:

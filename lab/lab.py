@@ -22,7 +22,7 @@ from shell import STATE, LabError, find_program, say
 def up(arguments: argparse.Namespace) -> None:
     machine.require("ssh", "mmdebstrap", machine.DEBIAN_KEYRING)
     engine = engines.ensure()
-    _bring_up(engine, list(hosts.HOSTS.values()), fresh=arguments.fresh)
+    _bring_up(engine, hosts.named(arguments.hosts), fresh=arguments.fresh)
     say("The lab is up")
 
 
@@ -56,7 +56,7 @@ def clean(_arguments: argparse.Namespace) -> None:
     everyone = list(hosts.HOSTS.values())
     engine = engines.find()
     if engine is not None:
-        hosts.refuse_strangers(engine, everyone)
+        hosts.clear_names(engine, everyone)
         for host in everyone:
             hosts.remove(engine, host)
         network.remove(engine)
@@ -81,7 +81,8 @@ def status(_arguments: argparse.Namespace) -> None:
     for name, host in hosts.HOSTS.items():
         ports = ", ".join(f"127.0.0.1:{port} -> {inside}" for port, inside in host.ports.items())
         print(f"{name:<9} {states[name]:<8} {host.address}  {ports}")
-    if set(states.values()) != {"running"}:
+    wanted = [host.name for host in hosts.HOSTS.values() if not host.on_demand or states[host.name] != "absent"]
+    if any(states[name] != "running" for name in wanted):
         raise LabError("Not every host is running. Start them with `python3 lab/lab.py up`.")
 
 
@@ -118,7 +119,7 @@ def docker(arguments: argparse.Namespace) -> None:
 
 
 def _bring_up(engine: engines.Engine, chosen: list[hosts.Host], *, fresh: bool) -> None:
-    hosts.refuse_strangers(engine, chosen)
+    hosts.clear_names(engine, chosen)
     hosts.require_ports(engine, chosen)
     hosts.bring_up(engine, image.ensure(engine), chosen, fresh=fresh)
 
@@ -143,7 +144,9 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(action=action)
         return command
 
-    add("up", up, "start the engine, make the image, start the hosts").add_argument("--fresh", action="store_true", help="recreate all hosts bare")
+    start = add("up", up, "start the engine, make the image, start the hosts")
+    start.add_argument("--fresh", action="store_true", help="recreate the hosts bare")
+    start.add_argument("hosts", nargs="*", metavar="HOST", help="these only; the way to start one that the lab does not always have")
     add("reset", reset, "recreate hosts bare, leave the others").add_argument("hosts", nargs="+", metavar="HOST")
     add("image", make_image, "make the base image").add_argument("--rebuild", action="store_true", help="make it anew, with today's packages")
     add("secrets", make_secrets, "make the lab's passwords, unless they exist")
