@@ -10,7 +10,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar
 
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import Question
-from ansible_collections.gonogo.preflight.plugins.plugin_utils import _roles
+from ansible_collections.gonogo.preflight.plugins.plugin_utils import _deployable, _roles
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import AskingError, arguments_of
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import (
@@ -100,4 +100,7 @@ class ActionModule(PreflightAction):
                 given[name] = None
         validated = ArgumentSpecValidator(options).validate({name: value for name, value in given.items() if value is not None})
         missing = {name for name, value in given.items() if value is None}
-        return errors + [message for message in validated.error_messages if not any(name in message for name in missing)]
+        errors += [message for message in validated.error_messages if not any(name in message for name in missing)]
+        if role == _roles.DEPLOY.role and not errors:
+            errors += _deployable.problems(validated.validated_parameters)
+        return errors

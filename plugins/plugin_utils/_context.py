@@ -21,6 +21,7 @@ from ..module_utils._verdict import Question, Verdict, decide
 from ._catalogue import COLLECTION, Policy, check_groups, load_catalogue, load_checklist, load_policy
 from ._provisioning import PROVISIONED, provisioning
 from ._run import Run, reports_directory
+from ._undecided import undecided
 from ._yaml import InputError, nearest, shown
 
 __all__ = ["Project", "current_run", "decide_now", "hosts_thresholds", "load_project", "problems_of_run"]
@@ -73,6 +74,7 @@ def load_project() -> Project:
         raise InputError("the command line", 0, "names no inventory; give one with -i")
     directory = _policy_directory(sources[0])
     own = os.path.join(os.path.dirname(os.path.dirname(directory)), "checklists")
+    _refuse_undecided(sources, directory, own)
     shipped = os.path.join(COLLECTION, "checklists")
     places = [shipped] if os.path.realpath(own) == os.path.realpath(shipped) else [shipped, own]
     catalogue = load_catalogue(places)
@@ -86,6 +88,15 @@ def load_project() -> Project:
         message = "`checklist` is %r; %s" % (policy.checklist, nearest(policy.checklist, names))
         raise InputError(os.path.join(directory, "gate.yml"), 0, message)
     return Project(policy, tuple(load_checklist(path, catalogue)), catalogue, path, os.path.basename(directory))
+
+
+def _refuse_undecided(sources: t.Sequence[str], *directories: str) -> None:
+    """Raise InputError for what the project leaves to its people and nobody has decided, all of it at once."""
+    beside = [os.path.join(os.path.dirname(source), name) for source in sources if os.path.isfile(source) for name in ("group_vars", "host_vars")]
+    left = undecided([*sources, *beside, *directories])
+    if left:
+        message = "%d undecided; replace the word UNDECIDED:\n%s" % (len(left), "\n".join("- " + one for one in left))
+        raise InputError("this project", 0, message)
 
 
 def current_run(*, main_process: bool = False) -> Run:

@@ -37,7 +37,8 @@ def project(tmp_path: pathlib.Path) -> Untouched:
     ssh.write_text("#!/bin/sh\ntouch '%s'\nexit 255\n" % copied.calls)
     ssh.chmod(0o755)
     copied.edit("inventories/lab/group_vars/all/ssh.yml", lambda _: {"ansible_ssh_executable": str(ssh)})
-    pinned = {"deploy_image_id": "sha256:" + "0" * 64}
+    (tmp_path / "image.tar.gz").touch()
+    pinned = {"deploy_image": "sha256:" + "0" * 64, "deploy_image_archive": str(tmp_path / "image.tar.gz")}
     copied.edit("inventories/lab/group_vars/all/deploy.yml", lambda variables: dict(variables, **pinned))
     secrets = {"postgresql_password": "p" * 40, "redis_password": "r" * 40}
     (tmp_path / "inventories/lab/group_vars/all/secrets.yml").unlink(missing_ok=True)

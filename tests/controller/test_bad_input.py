@@ -10,6 +10,7 @@ import pytest
 from .conftest import Untouched
 
 CHECKLIST, GATE, WAIVERS = "checklists/demo.yml", "policy/lab/gate.yml", "policy/lab/waivers.yml"
+DEPLOY = "inventories/lab/group_vars/all/deploy.yml"
 HOSTS, MAIN, THRESHOLDS = "inventories/lab/hosts.yml", "inventories/lab/group_vars/all/main.yml", "inventories/lab/group_vars/all/thresholds.yml"
 
 
@@ -81,6 +82,12 @@ MISTAKES: list[tuple[str, str, t.Callable[[t.Any], t.Any], tuple[str, ...]]] = [
         ("redis.maxmemory", "'plenty' is not a size"),
     ),
     ("undefined variable", MAIN, _without("postgresql_user"), ("postgresql_user",)),
+    ("undecided variable", MAIN, _with(fail2ban_ignore=["UNDECIDED"]), ("1 undecided", "main.yml:", "fail2ban_ignore is undecided")),
+    ("undecided policy", GATE, _with(fleet={"app": ["UNDECIDED"]}), ("policy/lab/gate.yml:", "app of fleet is undecided")),
+    ("undecided checklist", CHECKLIST, _with(items=[{"id": "os.release", "expect": {"equals": "UNDECIDED"}}]), ("equals of os.release is undecided",)),
+    ("image without a digest", DEPLOY, _with(deploy_image="registry.example.com/app:1.0"), ("deploy_image is 'registry.example.com/app:1.0'",)),
+    ("image archive that is missing", DEPLOY, _with(deploy_image_archive="/nowhere.tar"), ("deploy_image_archive is /nowhere.tar, which does not exist",)),
+    ("Compose file that is missing", DEPLOY, _with(deploy_compose_file="/nowhere.yml"), ("deploy_compose_file is /nowhere.yml, which cannot be read",)),
     ("a role's variable of the wrong type", MAIN, _with(docker_address_pool=["10.0.0.0/8"], fail2ban_ignore={}), ("role", "fail2ban_ignore")),
 ]
 
