@@ -24,7 +24,10 @@ class ActionModule(PreflightAction):
             return self._assert_finished()
         secrets = self.secrets_of(self.host)
         message = mask(" ".join(self.options["message"].split()), secrets)[:500]
-        self.current_run().put_provision(Provision(self.host, self.options["state"], self.options["task"], message))
+        run = self.current_run()
+        if self.options["state"] == "begun":
+            run.forget_answers()
+        run.put_provision(Provision(self.host, self.options["state"], self.options["task"], message))
         return {"changed": False}
 
     def _assert_finished(self) -> dict[str, t.Any]:

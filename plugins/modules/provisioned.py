@@ -16,6 +16,7 @@ options:
   state:
     description:
       - V(begun) before the first role, V(finished) after the last handler, V(failed) in a rescue.
+      - V(begun) drops every answer that the run has so far, because it was given by hosts as they were before.
       - V(asserted) fails where the record of this run is anything but finished; for playbooks that do not go through the gate.
     type: str
     choices: [begun, finished, failed, asserted]

@@ -119,6 +119,13 @@ class Run:
     def put_answers(self, host: str, door: str, vantage: str, answers: t.Sequence[t.Mapping[str, t.Any]]) -> None:
         write_json(self.path("spool", "%s.%s.%s.json" % (host, door, vantage)), {"run": self.id, "answers": list(answers)})
 
+    def forget_answers(self) -> None:
+        """Drop every answer: what a host said of itself, or saw of another, no longer holds once one is being changed."""
+        for path in self._files("spool"):
+            # Another host's action may be dropping the same file.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
     def answers(self) -> list[t.Mapping[str, t.Any]]:
         """Every answer in this run's spool; a file of another run, or one that cannot be read, is no answer."""
         found: list[t.Mapping[str, t.Any]] = []

@@ -68,6 +68,7 @@ ROWS = (
     Row("the good host asked under the bad one's name", (), "other_address.yml"),
     Row("verification delegated to another host", (), "delegated.yml"),
     Row("verification under a condition that is false", (), "skipped.yml"),
+    Row("a host that is changed after it was verified", (), "changed_after_verification.yml"),
     Row("site.yml without its roles", ("--skip-tags", "os,ufw,fail2ban,docker,postgresql,redis,probe_libraries"), SITE),
 )
 

@@ -192,6 +192,15 @@ def test_answers_that_are_no_list_of_mappings_are_no_answers(run, answers):
     assert run.answers() == []
 
 
+def test_answers_can_be_dropped_and_given_anew(run):
+    run.put_answers("app1", "start", "host", [ANSWER])
+    run.forget_answers()
+    assert run.answers() == []
+    run.forget_answers()
+    run.put_answers("app1", "start", "host", [ANSWER])
+    assert run.answers() == [ANSWER]
+
+
 def test_a_file_that_is_still_being_written_is_no_answer(run):
     spoil(run, "spool/.writing-abc", {"run": run.id, "answers": [ANSWER]})
     spoil(run, "spool/data1.start.host.json.bak", {"run": run.id, "answers": [ANSWER]})
