@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar
 
-from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import Question
+from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE, Question
 from ansible_collections.gonogo.preflight.plugins.plugin_utils import _deployable, _roles
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import AskingError, arguments_of
@@ -20,6 +21,7 @@ from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import (
     project_questions,
 )
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report, remember
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._run import Run
 
 _UNDEFINED = re.compile(r"'[^']+' is undefined")
 
@@ -44,8 +46,15 @@ class ActionModule(PreflightAction):
         errors = [*problems, *self._addresses(), *self._arguments(project, asked), *self._roles()]
         if errors:
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
+        self._announce_unanswered(run)
         hosts = len(self.groups["all"])
         return {"changed": False, "msg": "%d items, %d answers from %d hosts" % (len(project.items), len(asked), hosts)}
+
+    def _announce_unanswered(self, run: Run) -> None:
+        """People can answer while the run goes on; they should not learn of it at its end."""
+        rows = [row for row in Report.of(run, ["start"], time.time()).blocking if row.question.vantage == PEOPLE]
+        for row in rows if self.options["gated"] else ():
+            self._display.warning("%s is not answered (%s); until it is, this run ends NO-GO. %s" % (row.question.item, row.reason, row.remedy))
 
     def _addresses(self) -> list[str]:
         hosts = self.groups["all"]
@@ -61,7 +70,7 @@ class ActionModule(PreflightAction):
         """Every item can be asked of every subject: nothing undefined, every type right."""
         errors = []
         for question in asked:
-            if question.subject not in self.groups["all"]:
+            if question.vantage == PEOPLE or question.subject not in self.groups["all"]:
                 continue
             variables = self.variables_of(question.subject, preflight_vantage=question.vantage)
             try:

@@ -55,6 +55,8 @@ class LookupModule(LookupBase):
             item = chosen.get(term) or project.catalogue.get(term)
             if item is None:
                 raise AnsibleLookupError("no item %r in the catalogue; %s" % (term, nearest(term, project.catalogue)))
+            if item.attest:
+                raise AnsibleLookupError("%s is answered by people and has no threshold" % term)
             expectation = thresholds.get(term, item.expect)
             values.append(next(expectation[name] for name in OPERATORS if name in expectation))
         return values

@@ -7,14 +7,15 @@ from __future__ import annotations
 import hashlib
 import json
 import typing as t
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from . import _expect
-from ._verdict import Question
+from ._verdict import DEPLOYMENT, PEOPLE, Question
 
-__all__ = ["CONTROLLER", "DOORS", "Item", "Thresholds", "effective", "empty_groups", "questions", "subjects", "vantage_of"]
+__all__ = ["CONTROLLER", "DOORS", "Attest", "Item", "Thresholds", "effective", "empty_groups", "questions", "subjects", "vantage_of"]
 
 CONTROLLER = "controller"
+INVENTORY = "inventory"
 
 DOORS: t.Mapping[str, str] = {"host": "start", "live": "live"}
 """The door that asks the items of a stage."""
@@ -27,11 +28,31 @@ Thresholds = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
 @dataclass(frozen=True)
+class Attest:
+    """What an item asks of people.
+
+    :ivar who: the roles whose people may answer.
+    :ivar days: how long an answer holds.
+    :ivar evidence: what an answer has to name.
+    """
+
+    question: str
+    who: tuple[str, ...]
+    days: int
+    evidence: str
+
+    @property
+    def expected(self) -> str:
+        return "answered by %s within the last %d days" % (" or ".join(self.who), self.days)
+
+
+@dataclass(frozen=True)
 class Item:
     """One box of the checklist, as catalogue and checklist have it.
 
     :ivar looks_from: "host", "controller", "outside" (another host of the inventory) or a group.
-    :ivar checklist_expect: what catalogue and checklist expect, before the inventory's word.
+    :ivar overridden: (source, expectation) of each place whose word no longer holds, the catalogue's first.
+    :ivar attest: what people are asked, where no probe can look; the probe is then "".
     """
 
     id: str
@@ -53,7 +74,17 @@ class Item:
     variable: str = ""
     remedy: str = ""
     limit: float = 15.0
-    checklist_expect: _expect.Expectation = field(default_factory=dict)
+    overridden: tuple[tuple[str, _expect.Expectation], ...] = ()
+    attest: t.Optional[Attest] = None
+
+    @property
+    def expected(self) -> str:
+        """What is expected, in words."""
+        return self.attest.expected if self.attest else _expect.text(self.expect)
+
+    def expecting(self, expect: _expect.Expectation, source: str) -> Item:
+        """This item with the expectation of `source` instead."""
+        return replace(self, expect=dict(expect), source=source, overridden=(*self.overridden, (self.source, self.expect)))
 
     @property
     def digest(self) -> str:
@@ -66,24 +97,32 @@ def effective(item: Item, thresholds: Thresholds) -> Item:
     """`item` with the inventory's expectation where there is one; its source then says so."""
     if item.id not in thresholds:
         return item
-    return replace(item, expect=dict(thresholds[item.id]), checklist_expect=item.expect, source="inventory")
+    return item.expecting(thresholds[item.id], INVENTORY)
 
 
 def _relaxed(item: Item) -> str:
     """The checklist's own expectation in words, when the inventory's is weaker."""
-    if not item.checklist_expect or not _expect.weaker(item.expect, item.checklist_expect):
+    if item.source != INVENTORY or not _expect.weaker(item.expect, item.overridden[-1][1]):
         return ""
-    return _expect.text(item.checklist_expect)
+    return _expect.text(item.overridden[-1][1])
+
+
+def _provenance(item: Item) -> tuple[tuple[str, str], ...]:
+    return (*((source, _expect.text(expect)) for source, expect in item.overridden), (item.source, item.expected))
 
 
 def subjects(item: Item, groups: Groups) -> list[str]:
-    """The inventory names that must answer `item`."""
+    """The inventory names that must answer `item`; DEPLOYMENT for what people are asked once."""
+    if item.attest and item.per == "deployment":
+        return [DEPLOYMENT]
     hosts = list(groups.get(item.hosts, ()))
     return hosts if item.per == "host" else hosts[:1]
 
 
 def vantage_of(item: Item, subject: str, groups: Groups) -> str:
-    """Who looks at `subject`: an inventory name, "controller", or "" when nobody can."""
+    """Who looks at `subject`: an inventory name, "controller", PEOPLE, or "" when nobody can."""
+    if item.attest:
+        return PEOPLE
     if item.looks_from == "host":
         return subject
     if item.looks_from == CONTROLLER:
@@ -109,22 +148,26 @@ def questions(items: t.Sequence[Item], groups: Groups, thresholds: t.Mapping[str
     """
     found = []
     for item in items:
-        for subject in subjects(item, groups) or ["group " + item.hosts]:
+        answering = subjects(item, groups)
+        for subject in answering or ["group " + item.hosts]:
             asked = effective(item, thresholds.get(subject, {}))
             found.append(
                 Question(
                     item=asked.id,
                     subject=subject,
-                    vantage=vantage_of(asked, subject, groups) if subject in groups.get("all", ()) else "",
+                    vantage=vantage_of(asked, subject, groups) if answering else "",
                     door=DOORS[asked.stage],
                     severity=asked.severity,
                     title=asked.title,
                     area=asked.area,
-                    expected=_expect.text(asked.expect),
+                    expected=asked.expected,
                     source=asked.source,
                     digest=asked.digest,
                     remedy=asked.remedy,
                     relaxed=_relaxed(asked),
+                    why=asked.why,
+                    asks=asked.attest.question if asked.attest else asked.asks,
+                    provenance=_provenance(asked),
                 )
             )
     return found

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-__all__ = ["Question", "Row", "Verdict", "Waiver", "decide"]
+__all__ = ["DEPLOYMENT", "PEOPLE", "Attestation", "Question", "Row", "Verdict", "Waiver", "day", "decide"]
 
 MAX_AGE = 3600.0
 """Seconds after which an answer is stale even within its own run."""
@@ -16,13 +17,24 @@ _SKEW = 60.0
 """Seconds by which an answer may seem to come from the future: it is stamped on the controller, whose clock may step."""
 
 
+PEOPLE = "people"
+"""The vantage of a question that a person answers, by an attestation."""
+
+DEPLOYMENT = "deployment"
+"""The subject of what a person is asked once, and not of each host."""
+
+_DAY = 86400.0
+
+
 @dataclass(frozen=True)
 class Question:
     """One item asked of one subject.
 
-    :ivar vantage: inventory name of the host that looks, "controller", or "" where no host can.
+    :ivar vantage: inventory name of the host that looks, "controller", PEOPLE, or "" where nobody can.
     :ivar digest: fingerprint of what is asked; an answer to another question does not count.
-    :ivar relaxed: the inventory's expectation is weaker than the checklist's.
+    :ivar source: where the expectation comes from.
+    :ivar relaxed: the checklist's expectation in words, where the inventory's is weaker.
+    :ivar provenance: every (source, expectation in words), from the catalogue's to the one that holds.
     """
 
     item: str
@@ -37,6 +49,9 @@ class Question:
     digest: str
     remedy: str = ""
     relaxed: str = ""
+    why: str = ""
+    asks: str = ""
+    provenance: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +60,7 @@ class Waiver:
 
     :ivar subjects: inventory names; empty means every subject.
     :ivar expires: seconds since the epoch, or None where it does not expire (not_applicable).
+    :ivar origin: file and line.
     """
 
     kind: str
@@ -53,11 +69,34 @@ class Waiver:
     owner: str
     subjects: tuple[str, ...] = ()
     expires: t.Optional[float] = None
+    origin: str = ""
 
     def covers(self, question: Question, now: float) -> bool:
         if self.item != question.item or (self.subjects and question.subject not in self.subjects):
             return False
         return self.expires is None or now < self.expires
+
+
+@dataclass(frozen=True)
+class Attestation:
+    """A person's dated answer, from reviewed data.
+
+    :ivar at: when the day of the answer began, seconds since the epoch.
+    :ivar expires: when the last day on which it holds is over.
+    :ivar subjects: inventory names; empty for an item that is asked once.
+    :ivar origin: file and line.
+    """
+
+    item: str
+    by: str
+    at: float
+    expires: float
+    evidence: str
+    subjects: tuple[str, ...] = ()
+    origin: str = ""
+
+    def answers(self, question: Question) -> bool:
+        return self.item == question.item and question.subject in (self.subjects or (DEPLOYMENT,))
 
 
 @dataclass(frozen=True)
@@ -67,6 +106,9 @@ class Row:
     :ivar status: pass, fail, error or missing: what the system answered.
     :ivar outcome: the status, or waived, not_applicable or warned: what the gate makes of it.
     :ivar through: the question does not hold the gate shut.
+    :ivar by: who answers for it: owner of an excuse, or the person who attested.
+    :ivar until: when the excuse or the attestation ends, 0 where nothing does.
+    :ivar origin: file and line of the excuse or the attestation.
     """
 
     question: Question
@@ -79,6 +121,9 @@ class Row:
     reason: str = ""
     seconds: float = 0.0
     at: float = 0.0
+    by: str = ""
+    until: float = 0.0
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +156,7 @@ def decide(
     answers: t.Sequence[Answer],
     *,
     waivers: t.Sequence[Waiver] = (),
+    attestations: t.Sequence[Attestation] = (),
     problems: t.Sequence[str] = (),
     started: float,
     now: float,
@@ -125,17 +171,64 @@ def decide(
     by_key: dict[tuple[str, str], list[Answer]] = {}
     for answer in answers:
         by_key.setdefault((str(answer.get("item")), str(answer.get("subject"))), []).append(answer)
-    rows = tuple(_row(question, by_key.get((question.item, question.subject), []), waivers, started=started, now=now) for question in asked)
+    rows = tuple(
+        _attested(question, waivers, attestations, now)
+        if question.vantage == PEOPLE
+        else _row(question, by_key.get((question.item, question.subject), []), waivers, started=started, now=now)
+        for question in asked
+    )
     found = list(problems)
     if not asked:
         found.append("nothing is asked at door %s: an empty checklist is never a GO" % door)
     return Verdict(door=door, rows=rows, problems=tuple(found))
 
 
-def _row(question: Question, answers: t.Sequence[Answer], waivers: t.Sequence[Waiver], *, started: float, now: float) -> Row:
-    excuse = next((waiver for waiver in waivers if waiver.covers(question, now)), None)
+def _attested(question: Question, waivers: t.Sequence[Waiver], attestations: t.Sequence[Attestation], now: float) -> Row:
+    """What a person has answered; only reviewed data counts here, and nothing that any host sent."""
+    excuse = _excuse(question, waivers, now)
     if excuse is not None and excuse.kind == "not_applicable":
-        return Row(question, "missing", "not_applicable", True, reason="%s (%s)" % (excuse.reason, excuse.owner))
+        return _not_applicable(question, excuse)
+    given = [one for one in attestations if one.answers(question)]
+    reason = _why_unattested(given, now)
+    if reason:
+        return Row(question, "missing", "missing", False, remedy=question.remedy, reason=reason)
+    (answer,) = given
+    observed = "answered by %s on %s" % (answer.by, day(answer.at))
+    return Row(question, "pass", "pass", True, observed, answer.evidence, at=answer.at, by=answer.by, until=answer.expires, origin=answer.origin)
+
+
+def _why_unattested(given: t.Sequence[Attestation], now: float) -> str:
+    if not given:
+        return "nobody has answered it"
+    if len(given) > 1:
+        return "it is answered %d times" % len(given)
+    answer = given[0]
+    if not now < answer.expires:
+        return "the answer of %s of %s held until %s" % (answer.by, day(answer.at), day(answer.expires - 1))
+    # Dates have no time zone: a day begins up to 14 hours earlier elsewhere.
+    if not answer.at <= now + _DAY:
+        return "the answer of %s is dated %s, which is to come" % (answer.by, day(answer.at))
+    return ""
+
+
+def day(seconds: float) -> str:
+    """The date (UTC) of `seconds` since the epoch: 2027-01-31."""
+    return time.strftime("%Y-%m-%d", time.gmtime(seconds))
+
+
+def _excuse(question: Question, waivers: t.Sequence[Waiver], now: float) -> t.Optional[Waiver]:
+    return next((waiver for waiver in waivers if waiver.covers(question, now)), None)
+
+
+def _not_applicable(question: Question, excuse: Waiver) -> Row:
+    reason = "%s (%s)" % (excuse.reason, excuse.owner)
+    return Row(question, "missing", "not_applicable", True, reason=reason, by=excuse.owner, origin=excuse.origin)
+
+
+def _row(question: Question, answers: t.Sequence[Answer], waivers: t.Sequence[Waiver], *, started: float, now: float) -> Row:
+    excuse = _excuse(question, waivers, now)
+    if excuse is not None and excuse.kind == "not_applicable":
+        return _not_applicable(question, excuse)
     status, answer, reason = _status(question, answers, started=started, now=now)
     row = Row(
         question,
@@ -151,15 +244,11 @@ def _row(question: Question, answers: t.Sequence[Answer], waivers: t.Sequence[Wa
     )
     # A waiver excuses what the system answered, not an answer that does not count.
     if answer and status in ("fail", "error") and excuse is not None:
-        return _changed(row, "waived", "%s (%s)" % (excuse.reason, excuse.owner))
+        why = "%s (%s)" % (excuse.reason, excuse.owner)
+        return replace(row, outcome="waived", through=True, reason=why, by=excuse.owner, until=excuse.expires or 0.0, origin=excuse.origin)
     if status == "fail" and question.severity == "warn":
-        return _changed(row, "warned", reason)
+        return replace(row, outcome="warned", through=True)
     return row
-
-
-def _changed(row: Row, outcome: str, reason: str) -> Row:
-    values = dict(row.__dict__, outcome=outcome, through=True, reason=reason)
-    return Row(**values)
 
 
 def _status(question: Question, answers: t.Sequence[Answer], *, started: float, now: float) -> tuple[str, Answer, str]:

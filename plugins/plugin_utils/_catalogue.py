@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import datetime
 import glob
 import os
 import re
@@ -13,9 +12,10 @@ from dataclasses import dataclass, replace
 
 from ..module_utils import _expect
 from ..module_utils._probes import PROBES
-from ..module_utils._questions import CONTROLLER, DOORS, Item
-from ..module_utils._verdict import Waiver
-from ._yaml import InputError, Mapping, load, nearest
+from ..module_utils._questions import CONTROLLER, DOORS, Attest, Item
+from ..module_utils._verdict import PEOPLE, Waiver
+from ._dates import date_of, end_of_day
+from ._yaml import InputError, Mapping, entries, known_keys, load, names, nearest, one_of, required, shown
 
 __all__ = ["COLLECTION", "Policy", "check_groups", "load_catalogue", "load_checklist", "load_policy", "templated"]
 
@@ -28,9 +28,14 @@ _PER = ("host", "group", "deployment")
 _REQUIRED = ("id", "title", "why", "class", "stage", "hosts", "probe", "with", "expect")
 _TEXT = ("id", "title", "why", "asks", "class", "stage", "severity", "hosts", "per", "from", "probe", "fixed_by", "variable", "remedy")
 _ITEM_KEYS = (*_TEXT, "with", "expect", "limit")
-_CHOICE_KEYS = ("id", "area", "expect", "severity", "hosts", "per", "from", "limit")
+_ATTEST_REQUIRED = ("id", "title", "why", "class", "question", "who", "holds", "evidence")
+_ATTEST_TEXT = ("id", "title", "why", "asks", "class", "severity", "hosts", "per", "question", "evidence")
+_ATTEST_KEYS = (*_ATTEST_TEXT, "who", "holds")
+_CHOICE_KEYS = ("id", "area", "expect", "severity", "hosts", "per", "from", "limit", "who", "holds")
+_OF_PROBES, _OF_PEOPLE = ("expect", "from", "limit"), ("who", "holds")
 _ID = re.compile(r"[a-z0-9]+(?:[._][a-z0-9]+)*")
 _LIMIT = (0.1, 60.0)
+_DAYS = re.compile(r"([1-9][0-9]{0,3}) days?")
 _PATTERN = re.compile(r"[*?\[\]!&~,\s]|^all$|^ungrouped$")
 
 
@@ -65,7 +70,7 @@ def load_catalogue(directories: t.Sequence[str]) -> dict[str, Item]:
     for directory in directories:
         for path in sorted(glob.glob(os.path.join(glob.escape(directory), "catalogue", "*.yml"))):
             area = os.path.splitext(os.path.basename(path))[0]
-            for entry in _entries(path, load(path), "items"):
+            for entry in entries(path, load(path), "items"):
                 item = _item(path, area, entry)
                 if item.id in found:
                     raise InputError(path, entry.line, "is in %s already" % origin[item.id], item=item.id)
@@ -73,41 +78,28 @@ def load_catalogue(directories: t.Sequence[str]) -> dict[str, Item]:
     return found
 
 
-def _entries(path: str, document: Mapping, key: str, *, only: bool = True) -> list[Mapping]:
-    """The mappings of the list under `key`."""
-    if only:
-        _known_keys(path, document, (key,))
-    entries = document.get(key)
-    if not isinstance(entries, list):
-        raise InputError(path, document.lines.get(key, 1), "needs a list under %r" % key)
-    for entry in entries:
-        if not isinstance(entry, Mapping):
-            raise InputError(path, document.lines[key], "%r holds %r, which is not a mapping" % (key, entry))
-    return entries
-
-
-def _known_keys(path: str, entry: Mapping, known: t.Sequence[str], *, item: str = "") -> None:
-    for key in entry:
-        if key not in known:
-            raise InputError(path, entry.lines[key], "unknown key %r; %s" % (key, nearest(key, known)), item=item)
-
-
 def _item(path: str, area: str, entry: Mapping) -> Item:
     name = entry.get("id")
     if not isinstance(name, str) or not _ID.fullmatch(name):
         raise InputError(path, entry.line, "`id` is %r; it is words joined by dots, such as redis.aof" % (name,))
-    _known_keys(path, entry, _ITEM_KEYS, item=name)
-    for key in _REQUIRED:
+    one_of(path, entry, "class", _CLASSES)
+    attest = entry.get("class") == "attest"
+    known_keys(path, entry, _ATTEST_KEYS if attest else _ITEM_KEYS, item=name)
+    for key in _ATTEST_REQUIRED if attest else _REQUIRED:
         if entry.get(key) in (None, ""):
             raise InputError(path, entry.line, "`%s` is missing" % key, item=name)
-    for key in _TEXT:
+    for key in _ATTEST_TEXT if attest else _TEXT:
         if key in entry and not isinstance(entry[key], str):
             raise InputError(path, entry.lines[key], "`%s` is %r, not text" % (key, entry[key]), item=name)
-    _one_of(path, entry, "class", _CLASSES)
-    _one_of(path, entry, "probe", sorted(PROBES))
+    item = _attested(area, entry) if attest else _probed(path, area, entry)
+    return _chosen(path, entry, item)
+
+
+def _probed(path: str, area: str, entry: Mapping) -> Item:
+    one_of(path, entry, "probe", sorted(PROBES))
     _arguments(path, entry)
-    item = Item(
-        id=name,
+    return Item(
+        id=entry["id"],
         title=entry["title"],
         area=area,
         why=entry["why"],
@@ -126,13 +118,28 @@ def _item(path: str, area: str, entry: Mapping) -> Item:
         variable=entry.get("variable", ""),
         remedy=entry.get("remedy", ""),
     )
-    return _chosen(path, entry, item)
 
 
-def _one_of(path: str, entry: Mapping, key: str, known: t.Sequence[str]) -> None:
-    if key in entry and entry[key] not in known:
-        message = "`%s` is %r; %s" % (key, entry[key], nearest(entry[key], known))
-        raise InputError(path, entry.lines[key], message, item=str(entry.get("id", "")))
+def _attested(area: str, entry: Mapping) -> Item:
+    """What people answer is asked once, before anything starts."""
+    return Item(
+        id=entry["id"],
+        title=entry["title"],
+        area=area,
+        why=entry["why"],
+        asks=entry.get("asks", ""),
+        cls=entry["class"],
+        stage="host",
+        severity="block",
+        hosts="all",
+        per="deployment",
+        looks_from=PEOPLE,
+        probe="",
+        arguments={},
+        expect={},
+        source="catalogue",
+        attest=Attest(entry["question"], (), 0, entry["evidence"]),
+    )
 
 
 def _arguments(path: str, entry: Mapping) -> None:
@@ -141,7 +148,7 @@ def _arguments(path: str, entry: Mapping) -> None:
     declared = PROBES[entry["probe"]].ARGUMENTS
     if not isinstance(given, Mapping):
         raise InputError(path, entry.lines["with"], "`with` is %r, not a mapping" % (given,), item=name)
-    _known_keys(path, given, list(declared), item=name)
+    known_keys(path, given, list(declared), item=name)
     for key, spec in declared.items():
         if spec.get("required") and given.get(key) in (None, ""):
             raise InputError(path, entry.lines["with"], "probe %s needs `with.%s`" % (entry["probe"], key), item=name)
@@ -153,9 +160,13 @@ def _arguments(path: str, entry: Mapping) -> None:
 
 def _chosen(path: str, entry: Mapping, item: Item) -> Item:
     """`item` with what this entry, of the catalogue or a checklist, says of it."""
-    _one_of(path, entry, "stage", sorted(DOORS))
-    _one_of(path, entry, "severity", _SEVERITIES)
-    _one_of(path, entry, "per", _PER)
+    for key in _OF_PROBES if item.attest else _OF_PEOPLE:
+        if key in entry:
+            answered = "people answer" if item.attest else "a probe answers"
+            raise InputError(path, entry.lines[key], "`%s` does not go with an item that %s" % (key, answered), item=item.id)
+    one_of(path, entry, "stage", sorted(DOORS))
+    one_of(path, entry, "severity", _SEVERITIES)
+    one_of(path, entry, "per", _PER)
     changes: dict[str, t.Any] = {}
     for key, attribute in {"severity": "severity", "hosts": "hosts", "per": "per", "from": "looks_from"}.items():
         if key in entry:
@@ -170,7 +181,24 @@ def _chosen(path: str, entry: Mapping, item: Item) -> Item:
         changes["limit"] = float(limit)
     if "expect" in entry:
         changes["expect"] = _expectation(path, entry.lines["expect"], entry["expect"], item.id)
+    if item.attest:
+        changes["attest"] = _asked_of_people(path, entry, item.id, item.attest)
     return replace(item, **changes)
+
+
+def _asked_of_people(path: str, entry: Mapping, item: str, attest: Attest) -> Attest:
+    """`attest` with the roles and the days that this entry sets."""
+    if "who" in entry:
+        names(path, entry.lines["who"], "who", entry["who"], item=item)
+        if not entry["who"]:
+            raise InputError(path, entry.lines["who"], "`who` is empty; it lists the roles whose people may answer", item=item)
+        attest = replace(attest, who=tuple(entry["who"]))
+    if "holds" in entry:
+        days = _DAYS.fullmatch(str(entry["holds"]))
+        if not days:
+            raise InputError(path, entry.lines["holds"], "`holds` is %r; it is a number of days such as 90 days" % (entry["holds"],), item=item)
+        attest = replace(attest, days=int(days.group(1)))
+    return attest
 
 
 def _expectation(path: str, line: int, value: t.Any, item: str) -> _expect.Expectation:
@@ -189,32 +217,39 @@ def load_checklist(path: str, catalogue: t.Mapping[str, Item]) -> list[Item]:
     An entry is an area (`area: redis`) or one item (`id: redis.aof`), which may follow its area to change it.
     """
     document = load(path)
-    _known_keys(path, document, ("title", "items"))
+    known_keys(path, document, ("title", "items"))
     if not isinstance(document.get("title", ""), str):
         raise InputError(path, document.lines["title"], "`title` is %r, not text" % (document["title"],))
     chosen: dict[str, Item] = {}
     by_id: set[str] = set()
     name = os.path.splitext(os.path.basename(path))[0]
     areas = {item.area for item in catalogue.values()}
-    for entry in _entries(path, document, "items", only=False):
-        _known_keys(path, entry, _CHOICE_KEYS, item=str(entry.get("id", "")))
+    for entry in entries(path, document, "items", only=False):
+        known_keys(path, entry, _CHOICE_KEYS, item=str(entry.get("id", "")))
         if ("area" in entry) == ("id" in entry):
             raise InputError(path, entry.line, "an entry has either `area` or `id`")
         if "area" in entry:
-            _known_keys(path, entry, ("area",))
-            _one_of(path, entry, "area", sorted(areas))
+            known_keys(path, entry, ("area",))
+            one_of(path, entry, "area", sorted(areas))
             taken = [item for item in catalogue.values() if item.area == entry["area"]]
             chosen.update({item.id: item for item in taken if item.id not in chosen})
             continue
-        _one_of(path, entry, "id", sorted(catalogue))
+        one_of(path, entry, "id", sorted(catalogue))
         if entry["id"] in by_id:
             raise InputError(path, entry.line, "stands in this checklist twice", item=entry["id"])
         by_id.add(entry["id"])
-        item = _chosen(path, entry, catalogue[entry["id"]])
-        chosen[item.id] = replace(item, source="checklist %s" % name) if "expect" in entry else item
+        chosen[entry["id"]] = _taken(path, entry, catalogue[entry["id"]], "checklist %s" % name)
     if not chosen:
         raise InputError(path, document.lines["items"], "takes no item: an empty checklist is never a GO")
     return list(chosen.values())
+
+
+def _taken(path: str, entry: Mapping, item: Item, source: str) -> Item:
+    """`item` as one entry of a checklist takes it."""
+    chosen = _chosen(path, entry, item)
+    if "expect" in entry:
+        return replace(chosen, expect=item.expect).expecting(chosen.expect, source)
+    return replace(chosen, source=source) if set(_OF_PEOPLE) & set(entry) else chosen
 
 
 def load_policy(directory: str, known_items: t.Iterable[str]) -> Policy:
@@ -223,15 +258,15 @@ def load_policy(directory: str, known_items: t.Iterable[str]) -> Policy:
     if not os.path.isdir(directory):
         raise InputError(directory, 0, "does not exist; an environment needs a policy directory with gate.yml and waivers.yml")
     gate = load(path)
-    _known_keys(path, gate, ("checklist", "fleet", "extra_vars"))
+    known_keys(path, gate, ("checklist", "fleet", "extra_vars"))
     if not isinstance(gate.get("checklist"), str) or not re.fullmatch(r"[A-Za-z0-9_]+", gate["checklist"]):
         raise InputError(path, gate.lines.get("checklist", 1), "`checklist` is %r; it is the name of a file in checklists/" % (gate.get("checklist"),))
     fleet = gate.get("fleet")
     if not isinstance(fleet, Mapping) or not fleet:
         raise InputError(path, gate.lines.get("fleet", 1), "`fleet` is missing; it maps each group to the hosts that must be in it")
     for group, hosts in fleet.items():
-        _names(path, fleet.lines[group], "fleet.%s" % group, hosts)
-    _names(path, gate.lines.get("extra_vars", 1), "extra_vars", gate.get("extra_vars", []))
+        names(path, fleet.lines[group], "fleet.%s" % group, hosts)
+    names(path, gate.lines.get("extra_vars", 1), "extra_vars", gate.get("extra_vars", []))
     return Policy(
         directory=directory,
         checklist=gate["checklist"],
@@ -241,45 +276,33 @@ def load_policy(directory: str, known_items: t.Iterable[str]) -> Policy:
     )
 
 
-def _names(path: str, line: int, key: str, value: t.Any) -> None:
-    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-        raise InputError(path, line, "`%s` is %r; it is a list of names" % (key, value))
-
-
 def _waivers(path: str, known_items: set[str]) -> t.Iterator[Waiver]:
     document = load(path)
-    _known_keys(path, document, ("waivers", "not_applicable"))
+    known_keys(path, document, ("waivers", "not_applicable"))
     for kind in ("waivers", "not_applicable"):
         if document.get(kind) is None:
             raise InputError(path, document.lines.get(kind, 1), "needs a list under %r, which may be empty: []" % kind)
-        for entry in _entries(path, document, kind, only=False):
+        for entry in entries(path, document, kind, only=False):
             yield _waiver(path, "waiver" if kind == "waivers" else kind, entry, known_items)
 
 
 def _waiver(path: str, kind: str, entry: Mapping, known_items: set[str]) -> Waiver:
     name = str(entry.get("item", ""))
     keys = ("item", "subjects", "reason", "owner") + (("expires",) if kind == "waiver" else ())
-    _known_keys(path, entry, keys, item=name)
+    known_keys(path, entry, keys, item=name)
     if name not in known_items:
         raise InputError(path, entry.lines.get("item", entry.line), "`item` is %r; %s" % (name, nearest(name, known_items)))
-    for key in ("reason", "owner"):
-        if not isinstance(entry.get(key), str) or not entry[key].strip():
-            raise InputError(path, entry.line, "`%s` is missing: an excuse names why and who answers for it" % key, item=name)
+    required(path, entry, ("reason", "owner"), item=name, because="an excuse names why and who answers for it")
     if "subjects" in entry:
-        _names(path, entry.lines["subjects"], "subjects", entry["subjects"])
+        names(path, entry.lines["subjects"], "subjects", entry["subjects"])
         if not entry["subjects"] or any(_PATTERN.search(one) for one in entry["subjects"]):
             message = "`subjects` is %r; it lists inventory names, no patterns" % (entry["subjects"],)
             raise InputError(path, entry.lines["subjects"], message, item=name)
     elif kind == "waiver":
         raise InputError(path, entry.line, "`subjects` is missing: a waiver names the hosts it is for", item=name)
-    expires = None
-    if kind == "waiver":
-        day = entry.get("expires")
-        if not isinstance(day, datetime.date) or isinstance(day, datetime.datetime):
-            raise InputError(path, entry.lines.get("expires", entry.line), "`expires` is %r, not a date such as 2027-01-31" % (day,), item=name)
-        # To the end of that day, UTC.
-        expires = datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.timezone.utc).timestamp() + 86400
-    return Waiver(kind, name, entry["reason"].strip(), entry["owner"].strip(), tuple(entry.get("subjects", ())), expires)
+    expires = end_of_day(date_of(path, entry, "expires", item=name)) if kind == "waiver" else None
+    origin = "%s:%d" % (shown(path), entry.line)
+    return Waiver(kind, name, entry["reason"].strip(), entry["owner"].strip(), tuple(entry.get("subjects", ())), expires, origin)
 
 
 def check_groups(path: str, items: t.Sequence[Item], groups: t.Container[str]) -> None:
@@ -287,5 +310,5 @@ def check_groups(path: str, items: t.Sequence[Item], groups: t.Container[str]) -
     for item in items:
         if item.hosts not in groups:
             raise InputError(path, 0, "`hosts: %s` is no group of the inventory" % item.hosts, item=item.id)
-        if item.looks_from not in ("host", "outside", CONTROLLER) and item.looks_from not in groups:
+        if item.looks_from not in ("host", "outside", CONTROLLER, PEOPLE) and item.looks_from not in groups:
             raise InputError(path, 0, "`from: %s` is neither host, outside, controller nor a group" % item.looks_from, item=item.id)

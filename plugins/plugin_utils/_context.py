@@ -16,8 +16,9 @@ from ansible import constants, context
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import _expect
-from ..module_utils._questions import CONTROLLER, Item, Thresholds, effective, empty_groups, questions
-from ..module_utils._verdict import Question, Verdict, decide
+from ..module_utils._questions import CONTROLLER, Item, Thresholds, effective, empty_groups, questions, subjects
+from ..module_utils._verdict import DEPLOYMENT, PEOPLE, Attestation, Question, Verdict, Waiver, day, decide
+from ._attestations import Attestations, load_attestations, request
 from ._catalogue import COLLECTION, Policy, check_groups, load_catalogue, load_checklist, load_policy
 from ._provisioning import PROVISIONED, provisioning
 from ._run import Run, reports_directory
@@ -30,7 +31,7 @@ __all__ = ["Project", "current_run", "decide_now", "hosts_thresholds", "load_pro
 _CONFIGURED: t.Any = constants
 
 BOARD = "gonogo.preflight.board"
-_RESERVED = {CONTROLLER, "host", "outside"}
+_RESERVED = {CONTROLLER, DEPLOYMENT, PEOPLE, "host", "outside"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Project:
     """The reviewed data of the environment that the inventory on the command line belongs to."""
 
     policy: Policy
+    attestations: Attestations
     items: tuple[Item, ...]
     catalogue: t.Mapping[str, Item]
     checklist_path: str
@@ -87,7 +89,10 @@ def load_project() -> Project:
         names = [entry[:-4] for place in places if os.path.isdir(place) for entry in os.listdir(place) if entry.endswith(".yml")]
         message = "`checklist` is %r; %s" % (policy.checklist, nearest(policy.checklist, names))
         raise InputError(os.path.join(directory, "gate.yml"), 0, message)
-    return Project(policy, tuple(load_checklist(path, catalogue)), catalogue, path, os.path.basename(directory))
+    items = load_checklist(path, catalogue)
+    of_people = [item.id for item in items if item.attest]
+    attestations = load_attestations(directory, {**catalogue, **{item.id: item for item in items}}, of_people)
+    return Project(policy, attestations, tuple(items), catalogue, path, os.path.basename(directory))
 
 
 def _refuse_undecided(sources: t.Sequence[str], *directories: str) -> None:
@@ -115,6 +120,8 @@ def hosts_thresholds(project: Project, hostvars: t.Mapping[str, t.Any], hosts: t
         for name, expectation in values.items():
             if name not in project.catalogue:
                 raise InputError(where, 0, "has %r; %s" % (name, nearest(name, project.catalogue)))
+            if project.catalogue[name].attest:
+                raise InputError(where, 0, "is answered by people and has no threshold", item=name)
             try:
                 _expect.check(expectation)
             except _expect.ExpectationError as error:
@@ -147,7 +154,36 @@ def problems_of_run(project: Project, loader: t.Any, groups: t.Mapping[str, t.Se
     for item in project.items:
         if item.hosts != "all" and item.hosts not in fleet:
             found.append("%s asks group %s, which %s/gate.yml does not list under fleet" % (item.id, item.hosts, project.policy.directory))
+    found.extend(_excuse_problems(project, groups, time.time()))
     return found + empty_groups(project.items, groups, excused)
+
+
+def _excuse_problems(project: Project, groups: t.Mapping[str, t.Sequence[str]], now: float) -> list[str]:
+    """What is wrong with waivers and attestations as of `now` and for these hosts: a sentence each."""
+    found = []
+    asked = {item.id: subjects(item, groups) for item in project.items}
+    for waiver in project.policy.waivers:
+        where = "%s: item %s" % (waiver.origin, waiver.item)
+        item = project.catalogue.get(waiver.item)
+        if waiver.kind == "waiver" and item and item.attest:
+            found.append("%s: people answer it, so it has no waiver; write the answer to %s" % (where, shown(project.attestations.path)))
+        elif waiver.expires is not None and not now < waiver.expires:
+            found.append("%s: the waiver ended on %s; mend the item, or renew the waiver with a reason and a new date" % (where, day(waiver.expires - 1)))
+        found += ["%s: %s" % (where, sentence) for sentence in _strangers(waiver, asked.get(waiver.item), groups)]
+    for answer in project.attestations.given:
+        found += ["%s: item %s: %s" % (answer.origin, answer.item, sentence) for sentence in _strangers(answer, asked.get(answer.item), groups)]
+    return found
+
+
+def _strangers(named: t.Union[Waiver, Attestation], asked: t.Optional[t.Sequence[str]], groups: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+    """A sentence for each subject that does not exist, or is not asked; `asked` is None for an item that the checklist does not take."""
+    hosts = groups.get("all", ())
+    known = hosts if asked is None else asked
+    found = []
+    for name in named.subjects:
+        if name not in known:
+            found.append("`subjects` has %r, which is not asked; %s" % (name, nearest(name, known)) if known else "`subjects` has %r; nobody is asked" % name)
+    return found
 
 
 def _difference(project: Project, group: str, wanted: t.Sequence[str], found: t.Sequence[str]) -> list[str]:
@@ -164,9 +200,13 @@ def project_questions(project: Project, groups: t.Mapping[str, t.Sequence[str]],
     """Every question of the checklist, from checklist, inventory groups and thresholds; raises InputError."""
     check_groups(project.checklist_path, project.items, groups)
     thresholds = hosts_thresholds(project, hostvars, groups.get("all", ()))
-    roles = {item.id: item.fixed_by for item in project.items}
+    items = {item.id: item for item in project.items}
     asked = questions(project.items, groups, thresholds)
-    return [replace(one, remedy=one.remedy or _provision_command(roles[one.item], one.subject)) for one in asked]
+    return [replace(one, remedy=_remedy(project, items[one.item], one)) for one in asked]
+
+
+def _remedy(project: Project, item: Item, question: Question) -> str:
+    return item.remedy or request(project.attestations, item, question) or _provision_command(item.fixed_by, question.subject)
 
 
 def _provision_command(role: str, subject: str) -> str:
@@ -195,6 +235,7 @@ def decide_now(run: Run, project: Project, door: str, asked: t.Sequence[Question
         [*built_in, *asked],
         [*outcomes, *run.answers()],
         waivers=project.policy.waivers,
+        attestations=project.attestations.given,
         problems=problems,
         started=run.started,
         now=time.time(),

@@ -9,7 +9,7 @@ import time
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ..module_utils._verdict import Row, Verdict, Waiver, decide
+from ..module_utils._verdict import Attestation, Row, Verdict, Waiver, day, decide
 from ._provisioning import provisioning
 from ._run import Run, write_json, write_text
 
@@ -22,6 +22,7 @@ __all__ = ["Report", "fold", "plain_line", "remember"]
 _BOXES = {"pass": "x", "waived": "x", "warned": "x", "not_applicable": "-"}
 _DEPLOYED = ("started", "unchanged")
 _LONGEST = 400
+_Kept = t.TypeVar("_Kept", Waiver, Attestation)
 
 
 def remember(run: Run, project: Project, asked: t.Sequence[Question], problems: t.Sequence[str]) -> None:
@@ -30,6 +31,7 @@ def remember(run: Run, project: Project, asked: t.Sequence[Question], problems: 
         "environment": project.environment,
         "checklist": project.policy.checklist,
         "waivers": [asdict(waiver) for waiver in project.policy.waivers],
+        "attestations": [asdict(attestation) for attestation in project.attestations.given],
         "problems": list(problems),
     }
     run.put_questions(asked, context)
@@ -57,7 +59,7 @@ class Report:
         asked, context = run.questions()
         built_in, outcomes = provisioning(run)
         answers = [*outcomes, *run.answers()]
-        waivers = [Waiver(**dict(one, subjects=tuple(one["subjects"]))) for one in context.get("waivers", [])]
+        waivers, attestations = _kept(Waiver, context.get("waivers", [])), _kept(Attestation, context.get("attestations", []))
         problems = list(context.get("problems", []))
         if not asked:
             problems.append("the checklist was not read in this run: nothing was asked")
@@ -68,6 +70,7 @@ class Report:
                 [*built_in, *asked],
                 answers,
                 waivers=waivers,
+                attestations=attestations,
                 problems=problems,
                 started=run.started,
                 now=now,
@@ -149,6 +152,11 @@ class Report:
         return "\n".join(lines) + "\n"
 
 
+def _kept(cls: type[_Kept], entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[_Kept]:
+    """Excuses or attestations as `remember` wrote them."""
+    return [cls(**dict(one, subjects=tuple(one["subjects"]))) for one in entries]
+
+
 def fold(rows: t.Sequence[Row]) -> list[list[Row]]:
     """`rows` in groups that a person reads as one: the same finding of one item on many hosts, or one reason for which
     many items have no answer.
@@ -178,6 +186,8 @@ def _result(row: Row) -> dict[str, t.Any]:
         "evidence": row.evidence,
         "reason": row.reason,
         "remedy": "" if row.status == "pass" else row.remedy,
+        "by": row.by,
+        "until": day(row.until - 1) if row.until else "",
         "seconds": row.seconds,
         "at": _stamp(row.at) if row.at else "",
     }

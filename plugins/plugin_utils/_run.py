@@ -152,7 +152,8 @@ class Run:
         """(questions, context) as put; empty when none were, or they cannot be read."""
         try:
             document = _read_mapping(os.path.join(self.directory, "questions.json"))
-            return [Question(**one) for one in document["questions"]], dict(document["context"])
+            questions = [Question(**dict(one, provenance=tuple(map(tuple, one["provenance"])))) for one in document["questions"]]
+            return questions, dict(document["context"])
         except (ValueError, KeyError, TypeError):
             return [], {}
 

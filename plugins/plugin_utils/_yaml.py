@@ -10,7 +10,7 @@ import typing as t
 
 import yaml
 
-__all__ = ["InputError", "Mapping", "load", "nearest", "shown"]
+__all__ = ["InputError", "Mapping", "entries", "known_keys", "load", "names", "nearest", "one_of", "required", "shown"]
 
 if t.TYPE_CHECKING:
     from yaml import SafeLoader as _Loader
@@ -125,3 +125,40 @@ def shown(path: str) -> str:
     """`path` relative to the working directory where that is shorter."""
     relative = os.path.relpath(path)
     return path if relative.startswith("..") else relative
+
+
+def entries(path: str, document: Mapping, key: str, *, only: bool = True) -> list[Mapping]:
+    """The mappings of the list under `key`."""
+    if only:
+        known_keys(path, document, (key,))
+    entries = document.get(key)
+    if not isinstance(entries, list):
+        raise InputError(path, document.lines.get(key, 1), "needs a list under %r" % key)
+    for entry in entries:
+        if not isinstance(entry, Mapping):
+            raise InputError(path, document.lines[key], "%r holds %r, which is not a mapping" % (key, entry))
+    return entries
+
+
+def known_keys(path: str, entry: Mapping, known: t.Sequence[str], *, item: str = "") -> None:
+    for key in entry:
+        if key not in known:
+            raise InputError(path, entry.lines[key], "unknown key %r; %s" % (key, nearest(key, known)), item=item)
+
+
+def one_of(path: str, entry: Mapping, key: str, known: t.Sequence[str]) -> None:
+    if key in entry and entry[key] not in known:
+        message = "`%s` is %r; %s" % (key, entry[key], nearest(entry[key], known))
+        raise InputError(path, entry.lines[key], message, item=str(entry.get("id", "")))
+
+
+def names(path: str, line: int, key: str, value: t.Any, *, item: str = "") -> None:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise InputError(path, line, "`%s` is %r; it is a list of names" % (key, value), item=item)
+
+
+def required(path: str, entry: Mapping, keys: t.Sequence[str], *, item: str, because: str = "") -> None:
+    """Each of `keys` is text that says something."""
+    for key in keys:
+        if not isinstance(entry.get(key), str) or not entry[key].strip():
+            raise InputError(path, entry.lines.get(key, entry.line), "`%s` is missing%s" % (key, because and ": " + because), item=item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import typing as t
 
@@ -10,6 +11,7 @@ import pytest
 from .conftest import Untouched
 
 CHECKLIST, GATE, WAIVERS = "checklists/demo.yml", "policy/lab/gate.yml", "policy/lab/waivers.yml"
+ATTESTATIONS = "policy/lab/attestations.yml"
 DEPLOY = "inventories/lab/group_vars/all/deploy.yml"
 HOSTS, MAIN, THRESHOLDS = "inventories/lab/hosts.yml", "inventories/lab/group_vars/all/main.yml", "inventories/lab/group_vars/all/thresholds.yml"
 
@@ -35,6 +37,11 @@ def _item(**changes: t.Any) -> t.Callable[[t.Any], t.Any]:
         "expect": {"at_least": 1},
     }
     return lambda _: {"items": [dict(item, **changes)]}
+
+
+def _waived(**changes: t.Any) -> t.Callable[[t.Any], t.Any]:
+    waiver = {"item": "redis.aof", "subjects": ["lab-data"], "reason": "r", "owner": "o", "expires": datetime.date(2999, 1, 31)}
+    return _with(waivers=[dict(waiver, **changes)])
 
 
 OWN = "checklists/catalogue/own.yml"
@@ -73,6 +80,49 @@ MISTAKES: list[tuple[str, str, t.Callable[[t.Any], t.Any], tuple[str, ...]]] = [
         WAIVERS,
         _with(waivers=[{"item": "redis.aoff", "subjects": ["lab-data"], "reason": "r", "owner": "o", "expires": "x"}]),
         ("waivers.yml:", "did you mean 'redis.aof'?"),
+    ),
+    (
+        "waiver that has ended",
+        WAIVERS,
+        _waived(expires=datetime.date(2026, 1, 31)),
+        ("policy/lab/waivers.yml:2: item redis.aof: the waiver ended on 2026-01-31; mend the item, or renew",),
+    ),
+    ("waiver for every host", WAIVERS, _waived(subjects=["*"]), ("policy/lab/waivers.yml:", "redis.aof", "no patterns")),
+    (
+        "waiver for an unknown host",
+        WAIVERS,
+        _waived(subjects=["lab-date"]),
+        ("policy/lab/waivers.yml:2: item redis.aof: `subjects` has 'lab-date', which is not asked; did you mean 'lab-data'?",),
+    ),
+    (
+        "waiver for a host of another group",
+        WAIVERS,
+        _waived(subjects=["lab-app"]),
+        ("policy/lab/waivers.yml:2: item redis.aof: `subjects` has 'lab-app', which is not asked",),
+    ),
+    (
+        "waiver of what people answer",
+        WAIVERS,
+        _waived(item="ops.oncall", subjects=["deployment"]),
+        ("policy/lab/waivers.yml:2: item ops.oncall: people answer it, so it has no waiver; write the answer to", "policy/lab/attestations.yml"),
+    ),
+    (
+        "people asked, and no file for their answers",
+        CHECKLIST,
+        _with(items=[{"area": "people"}]),
+        ("policy/lab/attestations.yml: does not exist, and the checklist asks people ops.oncall, ",),
+    ),
+    (
+        "answer of somebody who may not give it",
+        ATTESTATIONS,
+        _with(people={}, attestations=[{"item": "ops.oncall", "by": "Eve", "at": datetime.date(2026, 1, 1), "evidence": "e", "expires": "x"}]),
+        ("policy/lab/attestations.yml:4: item ops.oncall: `by` is 'Eve', who holds no role that may answer (operations)",),
+    ),
+    (
+        "threshold of what people answer",
+        THRESHOLDS,
+        _with(preflight_thresholds={"ops.oncall": {"at_least": 1}}),
+        ("item ops.oncall: is answered by people and has no threshold",),
     ),
     ("threshold of an unknown item", THRESHOLDS, _with(preflight_thresholds={"os.relase": {"equals": 1}}), ("did you mean 'os.release'?",)),
     (

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import pathlib
 import tempfile
@@ -14,7 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.gonogo.preflight.plugins.module_utils import _expect
+from ansible_collections.gonogo.preflight.plugins.module_utils._questions import Attest
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import Waiver
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._catalogue import (
     COLLECTION,
@@ -76,8 +77,8 @@ def test_the_shipped_catalogue_loads():
     for item in items.values():
         assert item.title, item.id
         assert item.why, item.id
-        assert item.remedy or item.fixed_by, "%s says neither what mends it nor which role does" % item.id
-        assert _expect.text(item.expect), item.id
+        assert item.remedy or item.fixed_by or item.attest, "%s says neither what mends it nor which role does" % item.id
+        assert item.expected, item.id
     check_groups("shipped", list(items.values()), GROUPS)
 
 
@@ -96,6 +97,71 @@ def test_the_shipped_policies_load(path):
 
 
 # What a good file becomes
+
+ASKED = {
+    "id": "ops.oncall",
+    "title": "Somebody is on call",
+    "why": "Alerts must wake somebody.",
+    "class": "attest",
+    "question": "Is a rotation agreed?",
+    "who": ["operations"],
+    "holds": "30 days",
+    "evidence": "link to the schedule",
+}
+
+
+def test_an_item_that_people_answer_is_asked_once_before_anything_starts(catalogue_of):
+    (item,) = catalogue_of(ASKED).values()
+    assert (item.stage, item.per, item.severity, item.probe) == ("host", "deployment", "block", "")
+    assert item.attest == Attest("Is a rotation agreed?", ("operations",), 30, "link to the schedule")
+    assert item.expected == "answered by operations within the last 30 days"
+
+
+def test_a_checklist_says_who_answers_and_for_how_long(write, catalogue_of):
+    path = write("sports.yml", {"items": [{"id": "ops.oncall", "who": ["security", "product"], "holds": "1 day"}]})
+    (item,) = load_checklist(path, catalogue_of(ASKED))
+    assert (item.expected, item.source) == ("answered by security or product within the last 1 days", "checklist sports")
+
+
+BAD_QUESTIONS = {
+    "a probe": ({"probe": "os"}, "probe", "unknown key 'probe'"),
+    "a stage": ({"stage": "live"}, "stage", "unknown key 'stage'"),
+    "no question": ({"question": None}, "id", "`question` is missing"),
+    "nobody to answer": ({"who": []}, "who", "`who` is empty; it lists the roles whose people may answer"),
+    "who that is text": ({"who": "operations"}, "who", "item ops.oncall: `who` is 'operations'; it is a list of names"),
+    "no end": ({"holds": "for ever"}, "holds", "`holds` is 'for ever'; it is a number of days such as 90 days"),
+    "a number without unit": ({"holds": 30}, "holds", "`holds` is 30; it is a number of days"),
+    "no days": ({"holds": "0 days"}, "holds", "`holds` is '0 days'"),
+    "no evidence": ({"evidence": ""}, "id", "`evidence` is missing"),
+    "an expectation": ({"expect": {"equals": 1}}, "expect", "unknown key 'expect'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_QUESTIONS)
+def test_a_bad_question_is_named(write, tmp_path, case):
+    changes, key, message = BAD_QUESTIONS[case]
+    text = yaml.safe_dump({"items": [{**ASKED, **changes}]}, sort_keys=False)
+    path = write("catalogue/people.yml", text)
+    with pytest.raises(InputError) as raised:
+        load_catalogue([str(tmp_path)])
+    line = next(number for number, line in enumerate(text.splitlines(), 1) if line.lstrip("- ").startswith(key + ":"))
+    assert str(raised.value).startswith("%s:%d: item ops.oncall: " % (path, line))
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"id": "ops.oncall", "expect": {"equals": 1}}, "item ops.oncall: `expect` does not go with an item that people answer"),
+        ({"id": "ops.oncall", "from": "outside"}, "item ops.oncall: `from` does not go with an item that people answer"),
+        ({"id": "infra.cpu.cores", "holds": "5 days"}, "item infra.cpu.cores: `holds` does not go with an item that a probe answers"),
+    ],
+)
+def test_a_checklist_that_asks_people_like_probes(write, catalogue_of, entry, message):
+    path = write("sports.yml", {"items": [entry]})
+    with pytest.raises(InputError) as raised:
+        load_checklist(path, catalogue_of(ITEM, ASKED))
+    assert message in str(raised.value)
 
 
 def test_an_item_has_its_defaults(catalogue_of):
@@ -122,6 +188,7 @@ def test_a_checklist_takes_areas_and_items_and_sets_its_own_thresholds(write, ca
     first, second = load_checklist(path, catalogue)
     assert first == catalogue["infra.cpu.cores"]
     assert (second.id, second.expect, second.severity, second.source) == ("infra.cpu.two", {"at_least": 2}, "warn", "checklist sports")
+    assert (first.overridden, second.overridden) == ((), (("catalogue", {"at_least": 24}),))
 
 
 def test_an_area_does_not_undo_what_the_checklist_said_of_an_item(write, catalogue_of):
@@ -365,8 +432,10 @@ def policy(write, tmp_path):
 def test_a_policy(policy):
     found = policy({**GATE, "extra_vars": ["deploy_version"]}, [WAIVER], [EXCUSE, {**EXCUSE, "subjects": ["app1"]}])
     end = datetime.datetime(2027, 2, 1, tzinfo=datetime.timezone.utc).timestamp()
+    waivers = tuple(dataclasses.replace(one, origin="") for one in found.waivers)
+    assert [one.origin.rpartition("policy/lab/")[2] for one in found.waivers] == ["waivers.yml:2", "waivers.yml:9", "waivers.yml:12"]
     assert (found.checklist, found.fleet, found.extra_vars) == ("demo", {"app": ("app1",), "gpu": ()}, ("deploy_version",))
-    assert found.waivers == (
+    assert waivers == (
         Waiver("waiver", "infra.cpu.cores", "new host is ordered", "ann", ("app1",), end),
         Waiver("not_applicable", "infra.cpu.cores", "no such host", "ann", (), None),
         Waiver("not_applicable", "infra.cpu.cores", "no such host", "ann", ("app1",), None),
@@ -485,6 +554,7 @@ TEXTS = st.one_of(
     st.builds(lambda entries: yaml.safe_dump({"items": entries}, allow_unicode=True), st.lists(spoiled(ITEM) | st.just(ITEM), max_size=2)),
     st.builds(yaml.safe_dump, spoiled(GATE)),
     st.builds(lambda entry: yaml.safe_dump({"waivers": [entry], "not_applicable": []}), spoiled(WAIVER)),
+    st.builds(lambda entry: yaml.safe_dump({"items": [entry]}), spoiled(ASKED)),
     st.builds(yaml.safe_dump, ANYTHING),
     st.text(),
     st.text(st.sampled_from("[]{}:-,&*!|>#%@`'\" \nab1<?=~."), max_size=40),

@@ -91,6 +91,15 @@ def test_every_subject_of_every_item_is_asked_once():
     ]
 
 
+def test_a_question_says_where_its_threshold_comes_from():
+    chosen = item().expecting({"at_least": 12}, "checklist demo")
+    asked = questions([chosen], GROUPS, {"db1": {"infra.cpu.cores": {"at_least": 2}}})
+    assert asked[0].provenance == (("catalogue", "at least 24"), ("checklist demo", "at least 12"))
+    assert asked[2].provenance == (("catalogue", "at least 24"), ("checklist demo", "at least 12"), ("inventory", "at least 2"))
+    assert (asked[0].relaxed, asked[2].relaxed) == ("", "at least 12")
+    assert (asked[0].why, asked[0].asks) == ("Requests wait.", "CPU: 24+ cores")
+
+
 @pytest.mark.parametrize(("stage", "door"), [("host", "start"), ("live", "live")])
 def test_the_stage_decides_the_door(stage, door):
     assert {one.door for one in questions([item(stage=stage)], GROUPS, {})} == {door}

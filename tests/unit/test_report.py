@@ -165,6 +165,8 @@ def test_results_for_programs(story):
         "evidence": "CONFIG GET",
         "reason": "",
         "remedy": "redis-cli CONFIG SET appendonly yes",
+        "by": "",
+        "until": "",
         "seconds": 0.1,
     }
     assert (passed["status"], passed["relaxed"], passed["remedy"]) == ("pass", "at least 24", "")

@@ -129,6 +129,13 @@ def test_a_row_carries_what_was_seen_and_what_mends_it():
     assert row.remedy == "systemctl restart redis-server"
 
 
+def test_a_row_says_who_answers_for_an_excuse_and_until_when():
+    (row,) = verdict([FAIL], waivers=[dataclasses.replace(WAIVER, origin="waivers.yml:2")]).rows
+    assert (row.status, row.observed, row.by, row.until, row.origin) == ("fail", "no", "ann", NOW + 1, "waivers.yml:2")
+    (row,) = verdict([], waivers=[NOT_HERE]).rows
+    assert (row.by, row.until) == ("ann", 0)
+
+
 def test_an_answer_gets_old_within_its_own_run():
     answer = changed(at=STARTED)
     assert verdict([answer], now=STARTED + MAX_AGE).go

@@ -1,0 +1,52 @@
+"""What people answer decides like anything else; a checklist that asks nobody but people touches no host."""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from .conftest import Untouched
+
+VERIFY = "playbooks/verify.yml"
+TODAY = datetime.datetime.now(datetime.timezone.utc).date()
+DAY = datetime.timedelta(days=1)
+
+
+def _answer(**changes: t.Any) -> dict[str, t.Any]:
+    answer = {"item": "ops.oncall", "by": "Ada Lovelace", "at": TODAY - 5 * DAY, "evidence": "https://rota.example", "expires": TODAY + 2 * DAY}
+    return dict(answer, **changes)
+
+
+def _project(project: Untouched, *answers: dict[str, t.Any]) -> Untouched:
+    project.edit("checklists/demo.yml", lambda _: {"title": "People", "items": [{"id": "ops.oncall"}]})
+    document = {"people": {"operations": ["Ada Lovelace"]}, "attestations": list(answers)}
+    project.edit("policy/lab/attestations.yml", lambda _: document)
+    return project
+
+
+def test_an_answered_question_is_go(project: Untouched) -> None:
+    done = _project(project, _answer()).play(VERIFY)
+    assert done.code == 0, done.output
+    result = done.result("ops.oncall", "deployment")
+    assert (done.report["verdict"], result["status"], result["observed"]) == ("GO", "pass", "answered by Ada Lovelace on %s" % (TODAY - 5 * DAY))
+    assert (result["by"], result["until"], result["evidence"]) == ("Ada Lovelace", str(TODAY + 2 * DAY), "https://rota.example")
+    assert not project.calls.exists()
+
+
+def test_no_answer_is_no_go_that_says_what_to_write_where_and_warns_before(project: Untouched) -> None:
+    done = _project(project).refused(VERIFY)
+    words = " ".join(done.output.split())
+    result = done.result("ops.oncall", "deployment")
+    assert (result["status"], result["outcome"]) == ("missing", "missing")
+    assert "policy/lab/attestations.yml: - {item: ops.oncall, by:" in result["remedy"]
+    assert "[WARNING]: ops.oncall is not answered (nobody has answered it); until it is, this run ends NO-GO." in words
+    assert "at: %s" % TODAY in words and "link to the schedule" in words
+
+
+def test_an_answer_that_has_ended_is_no_go(project: Untouched) -> None:
+    done = _project(project, _answer(at=TODAY - 20 * DAY, expires=TODAY - DAY)).refused(VERIFY)
+    assert done.result("ops.oncall", "deployment")["reason"].endswith("held until %s" % (TODAY - DAY))
+
+
+def test_an_answer_cannot_come_from_the_command_line(project: Untouched) -> None:
+    _project(project).refused(VERIFY, "-e", '{"attestations": [{"item": "ops.oncall"}], "people": {"operations": ["Eve"]}}')
