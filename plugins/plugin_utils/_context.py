@@ -76,7 +76,7 @@ def load_project() -> Project:
         raise InputError("the command line", 0, "names no inventory; give one with -i")
     directory = _policy_directory(sources[0])
     own = os.path.join(os.path.dirname(os.path.dirname(directory)), "checklists")
-    _refuse_undecided(sources, directory, own)
+    _refuse_undecided(sources, directory, own, os.path.join(os.path.dirname(own), "app"))
     shipped = os.path.join(COLLECTION, "checklists")
     places = [shipped] if os.path.realpath(own) == os.path.realpath(shipped) else [shipped, own]
     catalogue = load_catalogue(places)

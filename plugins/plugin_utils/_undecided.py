@@ -15,6 +15,7 @@ __all__ = ["undecided"]
 
 _WORD = "UNDECIDED"
 _ENDINGS = (".yml", ".yaml", ".json")
+_NO_OWNERS = ("all", "vars", "expect", "with")
 
 
 def undecided(places: t.Iterable[str]) -> list[str]:
@@ -66,5 +67,5 @@ def _name(node: t.Any) -> str:
 def _sentence(path: str, line: str, number: int, keys: tuple[str, ...]) -> str:
     """The comment at the end of the line says what the value means."""
     _value, _hash, meaning = line.partition(" # ")
-    owner = next((" of %s" % key for key in reversed(keys[:-1]) if key not in ("expect", "with")), "")
+    owner = next((" of %s" % key for key in reversed(keys[:-1]) if key not in _NO_OWNERS), "")
     return "%s:%d: %s%s is undecided%s" % (shown(path), number, keys[-1] if keys else "a value", owner, ": " + meaning.strip() if meaning else "")

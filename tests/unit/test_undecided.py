@@ -23,6 +23,7 @@ def place(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pa
         ("a: decided # not UNDECIDED any more\n# b: UNDECIDED\n", []),
         ("---\nuser: UNDECIDED  # who logs in\n", ["prod/hosts.yml:2: user is undecided: who logs in"]),
         ("hosts:\n  app1:\n    address: UNDECIDED\n", ["prod/hosts.yml:3: address of app1 is undecided"]),
+        ("all: {vars: {user: UNDECIDED}}\n", ["prod/hosts.yml:1: user is undecided"]),
         ("ignore: [10.0.0.1, UNDECIDED]\n", ["prod/hosts.yml:1: ignore is undecided"]),
         ("url: http://UNDECIDED/health\n", ["prod/hosts.yml:1: url is undecided"]),
         ("items:\n  - id: infra.cpu.cores\n    expect: {at_least: UNDECIDED}\n", ["prod/hosts.yml:3: at_least of infra.cpu.cores is undecided"]),
