@@ -35,11 +35,11 @@ class ActionModule(PreflightAction):
         self._record("starting", previous)
         started = releases.start(wanted)
         if started.get("failed"):
-            raise AnsibleActionFail(self._undo(releases, previous, started))
-        marked = releases.mark(wanted)
-        if marked.get("failed"):
-            raise AnsibleActionFail(self._undo(releases, previous, marked))
-        changed = bool(started.get("changed") or marked.get("changed"))
+            raise AnsibleActionFail(self._undo(releases, previous, started, "did not become healthy within %d s" % self.options["wait"]))
+        served = {} if previous == wanted else releases.serve(wanted)
+        if served.get("failed"):
+            raise AnsibleActionFail(self._undo(releases, previous, served, "could not be put behind nginx"))
+        changed = bool(started.get("changed") or served.get("changed"))
         self._record("started" if changed else "unchanged", previous)
         return {"changed": changed, "verdict": verdict.word, "release": wanted, "previous": previous}
 
@@ -47,14 +47,14 @@ class ActionModule(PreflightAction):
         event = {"host": self.host, "release": self.options["release"], "previous": previous, "outcome": outcome, "message": message}
         self.current_run().put_event("release.%s" % self.host, event)
 
-    def _undo(self, releases: Releases, previous: str, result: dict[str, t.Any]) -> str:
+    def _undo(self, releases: Releases, previous: str, result: dict[str, t.Any], what: str) -> str:
         wanted = self.options["release"]
         secrets = self.secrets_of(self.host)
-        reason = mask(result.get("msg") or "Compose gave no reason", secrets)
+        reason = mask(result.get("msg") or "no reason given", secrets)
         if previous == wanted:
             outcome, ending = "unhealthy", "it is the release that was serving, so nothing was put back"
         else:
             outcome, ending = ("put_back" if previous else "removed"), mask(releases.put_back(previous, wanted), secrets)
-        message = "release %s did not become healthy within %d s (%s); %s" % (wanted, self.options["wait"], reason.strip(), ending)
+        message = "release %s %s (%s); %s" % (wanted, what, reason.strip(), ending)
         self._record(outcome, previous, message)
         return message

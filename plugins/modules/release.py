@@ -12,7 +12,7 @@ description:
   - Waits until every service is healthy. A release that does not become healthy is taken away, and the release that served
     before is started again and awaited.
   - Expects the release's Compose file in C(<directory>/releases/<release>/), where the role P(gonogo.preflight.deploy#role)
-    puts it, and keeps the link C(<directory>/current).
+    puts it, and keeps the link C(<directory>/current), through which nginx reads where the release listens.
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 options:
@@ -33,7 +33,7 @@ options:
     type: int
     default: 120
 requirements:
-  - The collection C(community.docker) on the controller, Docker Engine and the Compose plugin on the host
+  - The collection C(community.docker) on the controller, Docker Engine, the Compose plugin and nginx on the host
 notes:
   - In check mode the verdict is taken and nothing is started.
 seealso:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
+import yaml
+
+from tests.support import ROOT, play
 
 from .conftest import APP, DATA, await_, on
 
 SERVER = "gonogo-test-published"
-DECLARED, UNDECLARED = 443, 8088
+DECLARED, UNDECLARED = 8443, 8088
 
 REACHED = """
 import socket, sys
@@ -25,9 +29,22 @@ def reached(host: str, port: int, address: str = "172.30.77.11") -> bool:
     return on(host, "python3", "-c", REACHED, address, str(port)).strip() == "True"
 
 
+def firewalled(exposure: dict[str, t.Any]) -> None:
+    done = play("tests/lab/playbooks/ufw.yml", "-e", json.dumps({"firewalled": APP, "preflight_exposure": exposure}))
+    assert done.code == 0, done.output
+
+
+@pytest.fixture(scope="module")
+def declared(fleet: None) -> t.Iterator[None]:
+    exposure = yaml.safe_load((ROOT / "inventories/lab/group_vars/all/main.yml").read_text())["preflight_exposure"]
+    firewalled({**exposure, "published": {"port": DECLARED, "from": "any", "hosts": "app", "publisher": "docker"}})
+    yield
+    firewalled(exposure)
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _server(fleet: None) -> t.Iterator[None]:
-    """A container on lab-app that publishes a declared port, which nobody uses yet, and one that is not declared."""
+def _server(declared: None) -> t.Iterator[None]:
+    """A container on lab-app that publishes a declared port and one that is not declared."""
     image = on(APP, "docker", "images", "--quiet").split()[0]
     ports = [word for port in (DECLARED, UNDECLARED) for word in ("--publish", "%d:8000" % port)]
     serve = ["--entrypoint", "python3", image, "-m", "http.server", "8000"]

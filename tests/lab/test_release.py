@@ -59,7 +59,8 @@ def test_a_release_that_fails_once_it_serves_is_rolled_back(fleet: None, project
     """Healthy by its own health check, but not what the checklist asks of it: door live."""
     assert play(DEPLOY).code == 0
     before = current_release()
-    project.edit("inventories/lab/group_vars/all/deploy.yml", lambda variables: dict(variables, deploy_version="1.0.2"))
+    # Another port: nginx has to hand requests on to the new release, and then to the old one again.
+    project.edit("inventories/lab/group_vars/all/deploy.yml", lambda variables: dict(variables, deploy_version="1.0.2", deploy_port=8001))
     project.edit(
         "inventories/lab/group_vars/all/thresholds.yml",
         lambda variables: {
