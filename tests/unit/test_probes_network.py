@@ -328,6 +328,45 @@ def test_a_port_that_nobody_declared(listener, refused, silent):
     assert observe_tcp("undeclared", [refused, silent], declared=[declared]) == []
 
 
+def test_a_port_that_misses_the_first_packets_is_found(listener, silent, monkeypatch):
+    """What is sent to it the first two times goes to a port that says nothing."""
+    declared, stray = listener()[0], listener()[0]
+    real, lost = socket.socket.connect_ex, []
+
+    def connect_ex(self, target):
+        if target[1] == stray and len(lost) < 2:
+            lost.append(target)
+            return real(self, (target[0], silent))
+        return real(self, target)
+
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
+    assert observe_tcp("undeclared", [stray], declared=[declared]) == [stray]
+    assert len(lost) == 2
+
+
+def test_a_declared_port_that_stops_answering_in_between_is_out_of_reach(listener, silent, monkeypatch):
+    """Silence proves nothing once the network is gone."""
+    declared = listener()[0]
+    real, tried = socket.socket.connect_ex, []
+
+    def connect_ex(self, target):
+        if target[1] == declared:
+            tried.append(target)
+            if len(tried) == 2:
+                return real(self, (target[0], silent))
+        return real(self, target)
+
+    monkeypatch.setattr(socket.socket, "connect_ex", connect_ex)
+    with pytest.raises(ProbeError, match="out of reach: none of its declared ports"):
+        observe_tcp("undeclared", [silent], declared=[declared])
+
+
+def test_silence_beside_a_port_that_answers_is_not_waited_for_long(listener, silent):
+    began = time.monotonic()
+    assert observe_tcp("undeclared", [silent], declared=[listener()[0]]) == []
+    assert time.monotonic() - began < 1.5
+
+
 @pytest.mark.parametrize("declared", ["refused", "silent"])
 def test_no_declared_port_that_answers_is_out_of_reach(request, refused, declared):
     port = request.getfixturevalue(declared)

@@ -18,6 +18,10 @@ __all__ = ["TcpProbe", "open_ports", "parse_ports"]
 
 _PATIENCE = 1.5
 _AT_ONCE = 3000
+# Silence is believed after this many tries, in each of which a declared port has answered and everybody else has had this much
+# longer, and four times as long as the declared port took.
+_ROUNDS = 3
+_SETTLE = 0.15
 
 _REFUSED = (errno.ECONNREFUSED, errno.ECONNRESET)
 # What a firewall or a router says (ICMP), or nobody: the host itself may be down.
@@ -46,17 +50,24 @@ class TcpProbe(Probe):
     def fact_undeclared(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """The ports of `ports` that accept a connection although they are not in `declared`, a sorted list.
 
+        Packets get lost: what is silent is tried three times, each time beside a declared port that answers.
         A host on which not even one declared port answers or refuses is not "closed" but out of reach: an error.
         """
         declared = set(arguments["declared"])
         if not declared:
             raise ProbeError("no port is declared for this vantage, so that silence cannot be told from an outage")
-        ports = sorted(set(parse_ports(arguments["ports"])) | declared)
-        found, _refused = open_ports(arguments["address"], ports)
-        if not declared & set(found):
-            raise ProbeError("%s is out of reach: none of its declared ports %s answers" % (arguments["address"], sorted(declared)))
-        evidence = "%d ports of %s tried, open: %s" % (len(ports), arguments["address"], ", ".join(map(str, found)))
-        return Observation([port for port in found if port not in declared], evidence)
+        address, ports = arguments["address"], sorted(set(parse_ports(arguments["ports"])) | declared)
+        found: set[int] = set()
+        left = ports
+        for _round in range(_ROUNDS):
+            codes = _tried(address, left, witnesses=declared)
+            accepted = {port for port, code in codes.items() if code == 0}
+            if not declared & accepted:
+                raise ProbeError("%s is out of reach: none of its declared ports %s answers" % (address, sorted(declared)))
+            found |= accepted
+            left = [port for port in left if port in declared or codes.get(port) not in (0, *_REFUSED)]
+        evidence = "%d ports of %s tried, open: %s" % (len(ports), address, ", ".join(map(str, sorted(found))))
+        return Observation(sorted(found - declared), evidence)
 
 
 def parse_ports(text: str) -> list[int]:
@@ -75,22 +86,29 @@ def parse_ports(text: str) -> list[int]:
 
 def open_ports(address: str, ports: t.Sequence[int]) -> tuple[list[int], int]:
     """(those of `ports` that accept a connection within 1.5 s, how many refuse one); up to 3000 tried side by side."""
+    codes = _tried(address, ports)
+    return sorted(port for port, code in codes.items() if code == 0), sum(code in _REFUSED for code in codes.values())
+
+
+def _tried(address: str, ports: t.Sequence[int], *, witnesses: t.Collection[int] = ()) -> dict[int, int]:
+    """What connect(2) said for each port that it said anything for; `witnesses` are tried along with every batch of ports."""
     try:
         family, _type, _proto, _name, target = socket.getaddrinfo(address, 1, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise ProbeError("%s has no address: %s" % (address, error)) from None
     codes: dict[int, int] = {}
     for start in range(0, len(ports), _AT_ONCE):
-        codes.update(_codes(family, str(target[0]), ports[start : start + _AT_ONCE]))
+        batch = [port for port in ports[start : start + _AT_ONCE] if port not in witnesses]
+        codes.update(_codes(family, str(target[0]), [*batch, *witnesses], witnesses))
     unexpected = {code for code in codes.values() if code not in (0, *_REFUSED, *_SILENT)}
     if unexpected:
         # A local limit or firewall: nothing was asked of the host.
         raise ProbeError("ports of %s could not be tried: %s" % (address, ", ".join(sorted(map(os.strerror, unexpected)))))
-    return sorted(port for port, code in codes.items() if code == 0), sum(code in _REFUSED for code in codes.values())
+    return codes
 
 
-def _codes(family: int, address: str, ports: t.Sequence[int]) -> dict[int, int]:
-    """What connect(2) said for each port that it said anything for."""
+def _codes(family: int, address: str, ports: t.Sequence[int], witnesses: t.Collection[int]) -> dict[int, int]:
+    """What connect(2) said for each port that it said anything for, within 1.5 s or soon after the first witness."""
     codes: dict[int, int] = {}
     with selectors.DefaultSelector() as selector:
         try:
@@ -105,11 +123,15 @@ def _codes(family: int, address: str, ports: t.Sequence[int]) -> dict[int, int]:
                 candidate.close()
                 if code in (errno.ENETUNREACH, errno.EHOSTUNREACH):
                     raise ProbeError("no route to %s" % address)
-            end = time.monotonic() + _PATIENCE
+            sent = time.monotonic()
+            end = sent + (_SETTLE if any(port in codes for port in witnesses) else _PATIENCE)
             while selector.get_map() and time.monotonic() < end:
                 for key, _events in selector.select(max(0.0, end - time.monotonic())):
                     connection = t.cast(socket.socket, key.fileobj)
                     codes[key.data] = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    if key.data in witnesses:
+                        now = time.monotonic()
+                        end = min(end, now + _SETTLE + 4 * (now - sent))
                     selector.unregister(connection)
                     connection.close()
         finally:
