@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 # What a person's own environment sets must not change what this project does.
 unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 
-.PHONY: help setup lab app lint unit test test-long demo demo-nogo clean
+.PHONY: help setup lab app lint unit browser pictures test test-long demo demo-nogo clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,7 +47,15 @@ unit: .venv-unit/.ready .venv-app/.ready ## Unit tests, without Ansible and with
 app: lab
 	@$(BIN)/python examples/app/build_image.py
 
-test: lint unit app ## Every check and every test
+browser: setup ## Open the report in a browser
+	@tools/setup.sh browser
+	@$(BIN)/python -m pytest -q tests/browser
+
+pictures: setup ## Take the pictures of docs/ anew
+	@tools/setup.sh browser
+	@GONOGO_PICTURES=docs $(BIN)/python -m pytest -q tests/browser -k picture
+
+test: lint unit browser app ## Every check and every test
 	@$(BIN)/python -m pytest -q tests/controller tests/lab
 
 test-long: app ## The long proofs that `make test` leaves out

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import html
 import pathlib
+import re
 import sys
 
 LINE, COLUMN, MARGIN = 18, 8.4, 16
-COLOURS = (("  GO ", "#7ee787"), ("  NO-GO ", "#ff7b72"), ("  [", "#ff7b72"), ("        mend", "#79c0ff"), ("=", "#6e7681"), ("-", "#6e7681"))
+COLOURS = (
+    (" GO ", "#7ee787"),
+    (" NO-GO ", "#ff7b72"),
+    (" FAIL ", "#ff7b72"),
+    (" MISSING ", "#ff7b72"),
+    (" ERROR ", "#ff7b72"),
+    ("=", "#6e7681"),
+    (" reports", "#6e7681"),
+)
+MEND, MENDS = "#79c0ff", re.compile(r" {11}mend|.*\\$| {23}")
 OUTPUT = pathlib.Path(__file__).resolve().parents[1] / "docs" / "board.svg"
 
 
@@ -15,13 +25,13 @@ def board(text: str) -> list[str]:
     """The last board in the output of a run."""
     lines = text.splitlines()
     rules = [number for number, line in enumerate(lines) if line.startswith("====")]
-    if len(rules) < 2:
+    if len(rules) < 3:
         sys.exit("the input holds no board; pipe the output of ansible-playbook into this")
-    return lines[rules[-2] :]
+    return lines[rules[-3] :]
 
 
 def row(number: int, line: str) -> str:
-    colour = next((colour for start, colour in COLOURS if line.startswith(start)), "#e6edf3")
+    colour = next((colour for start, colour in COLOURS if line.startswith(start)), MEND if MENDS.match(line) else "#e6edf3")
     y = MARGIN + LINE * (number + 1)
     return f'<text x="{MARGIN}" y="{y}" fill="{colour}" xml:space="preserve">{html.escape(line)}</text>'
 

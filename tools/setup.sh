@@ -27,7 +27,7 @@ install_packages() {
     }
     root=(sudo -n)
   fi
-  say "Installing system packages $*: Ansible runs in a Python virtual environment"
+  say "Installing system packages $*: Ansible runs in a Python virtual environment, and a browser opens the report in its test"
   "${root[@]}" apt-get update -q >/dev/null
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >/dev/null
 }
@@ -50,8 +50,19 @@ make_environment() {
   "$directory/bin/pip" install -qq --disable-pip-version-check --requirement "$requirements"
 }
 
-case ${1:?which environment: controller, unit or app} in
+install_browser() {
+  if command -v chromium >/dev/null; then return; fi
+  # Ubuntu's package is a snap, which cannot open the files of a checkout.
+  if grep -q '^ID=debian' /etc/os-release; then
+    install_packages chromium
+  else
+    .venv/bin/playwright install --with-deps chromium-headless-shell
+  fi
+}
+
+case ${1:?which environment: controller, unit, app or browser} in
   controller) make_environment .venv requirements/dev.txt ;;
   unit) make_environment .venv-unit requirements/unit.txt ;;
+  browser) install_browser ;;
   app) make_environment .venv-app examples/app/requirements-test.txt ;;
 esac

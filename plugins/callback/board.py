@@ -8,7 +8,8 @@ type: aggregate
 short_description: Ends a gated run with the GO / NO-GO board and its reports
 version_added: 0.1.0
 description:
-  - Prints the board, writes C(results.json) and C(checklist.md) below C(reports/), and lets a run that did not end in GO
+  - While it runs, prints each phase and each host's answers with the time that has passed.
+  - Prints the board, writes C(report.html), C(checklist.md), C(junit.xml) and C(results.json) below C(reports/), and lets a run that did not end in GO
     end with an exit status that is not 0, also where Ansible itself saw no failed task (a play that matched no host).
   - Playbooks that do not call the gate are left alone.
 requirements:
@@ -18,6 +19,8 @@ author:
 """
 
 import contextlib
+import functools
+import os
 import time
 import typing as t
 
@@ -25,12 +28,19 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.display import Display
 
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._board import board, no_verdict
+from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._board import Line, board, no_verdict
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import current_run
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._moment import elapsed
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report
 
 _COLLECTION = "gonogo.preflight."
 _EXIT = 2
+_STAGES = ("start", "live")
+
+# https://no-color.org; Ansible heeds it too, but not where it is told to force colour.
+_COLOURED = not os.environ.get("NO_COLOR")
+_COLOURS = {"good": "green", "bad": "red", "warn": "yellow", "mend": "cyan", "dim": "dark gray"}
 
 # The doors that a playbook with this action is to pass: what starts a release has to see it live.
 _DOORS: dict[str, set[str]] = {
@@ -50,6 +60,7 @@ class CallbackModule(CallbackBase):
         super().__init__(*args, **kwargs)
         self._doors: set[str] = set()
         self._began = time.time()
+        self._answered = 0
 
     def v2_playbook_on_start(self, playbook: t.Any) -> None:
         """Which doors this playbook is to pass, from the actions it holds."""
@@ -69,15 +80,25 @@ class CallbackModule(CallbackBase):
 
     def v2_playbook_on_play_start(self, play: t.Any) -> None:
         """Which phase begins, and how long the run has taken so far."""
-        self._display.display("[%4d s] %s" % (time.time() - self._began, play.get_name()))
+        self._say(play.get_name())
 
     def v2_runner_on_ok(self, result: t.Any) -> None:
         """How many items a host was asked, and what came of them."""
         counts = result.result.get("counts") if _action(result.task) == _COLLECTION + "verify" else None
         if counts and any(counts.values()):
+            self._answered += sum(counts.values())
             words = ", ".join("%d %s" % (count, status) for status, count in counts.items() if count)
-            line = "[%4d s]   %s: %d items: %s"
-            self._display.display(line % (time.time() - self._began, result.host.get_name(), sum(counts.values()), words))
+            line = "%s: %d items: %s   (%d of %d)" % (result.host.get_name(), sum(counts.values()), words, self._answered, self._owed)
+            self._say("  " + line, "warn" if counts.get("fail") or counts.get("error") else "")
+
+    @functools.cached_property
+    def _owed(self) -> int:
+        """How many answers hosts owe at the doors of this playbook."""
+        questions, _context = current_run(main_process=True).questions()
+        return sum(question.door in (self._doors or _STAGES) and question.vantage not in ("", PEOPLE) for question in questions)
+
+    def _say(self, words: str, tone: str = "") -> None:
+        self._show([Line("[%7s] %s" % (elapsed(time.time() - self._began), words), tone)], blank=False)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         if self._doors:
@@ -85,7 +106,7 @@ class CallbackModule(CallbackBase):
                 self._end(stats)
 
     def _end(self, stats: t.Any) -> None:
-        doors = ["start"] if context.CLIARGS.get("check") else [door for door in ("start", "live") if door in self._doors]
+        doors = ["start"] if context.CLIARGS.get("check") else [door for door in _STAGES if door in self._doors]
         run = current_run(main_process=True)
         questions, _context = run.questions() if run.exists else ([], {})
         if not questions:
@@ -98,10 +119,11 @@ class CallbackModule(CallbackBase):
             # Ansible would end with 0 here: nothing failed, because nothing was asked.
             raise SystemExit(_EXIT)
 
-    def _show(self, lines: list[str]) -> None:
-        self._display.display("")
+    def _show(self, lines: list[Line], *, blank: bool = True) -> None:
+        if blank:
+            self._display.display("")
         for line in lines:
-            self._display.display(line)
+            self._display.display(line.text, color=_COLOURS.get(line.tone) if _COLOURED else None)
 
 
 @contextlib.contextmanager

@@ -284,7 +284,7 @@ def _seconds(value: t.Any) -> float:
 
 def _why_missing(question: Question) -> str:
     if not question.vantage:
-        return "no host can look at %s for this item" % question.subject
+        return "no host can look at it for this item"
     if question.vantage == question.subject:
-        return "%s gave no answer in this run: unreachable, left out, or not asked" % question.subject
-    return "%s, which looks at %s, gave no answer in this run" % (question.vantage, question.subject)
+        return "gave no answer in this run: unreachable, left out, or not asked"
+    return "%s, which looks at it, gave no answer in this run" % question.vantage

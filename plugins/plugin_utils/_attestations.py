@@ -16,7 +16,10 @@ from ..module_utils._verdict import DEPLOYMENT, Attestation, Question, day
 from ._dates import date_of, end_of_day, start_of_day
 from ._yaml import InputError, Mapping, entries, known_keys, load, names, nearest, required, shown
 
-__all__ = ["Attestations", "load_attestations", "request"]
+__all__ = ["WRITE", "Attestations", "load_attestations", "request"]
+
+WRITE = "write under attestations in"
+"""How a request begins; the file and the entry follow."""
 
 _PLACEHOLDER = re.compile(r"<[^<>]*>")
 
@@ -120,4 +123,4 @@ def request(attestations: Attestations, item: Item, question: Question) -> str:
     dates = ["at: %s" % day(now), "expires: %s" % day(now + item.attest.days * 86400)]
     # JSON is YAML: quoted, whatever the words are.
     words = ["item: %s" % item.id, *about, "by: %s" % json.dumps(by), *dates, "evidence: %s" % json.dumps("<%s>" % item.attest.evidence)]
-    return "write under attestations in %s: - {%s}" % (shown(attestations.path), ", ".join(words))
+    return "%s %s: - {%s}" % (WRITE, shown(attestations.path), ", ".join(words))

@@ -44,6 +44,7 @@ class Project:
     catalogue: t.Mapping[str, Item]
     checklist_path: str
     environment: str
+    inventory: str
 
 
 def inventory_sources() -> list[str]:
@@ -92,7 +93,7 @@ def load_project() -> Project:
     items = load_checklist(path, catalogue)
     of_people = [item.id for item in items if item.attest]
     attestations = load_attestations(directory, {**catalogue, **{item.id: item for item in items}}, of_people)
-    return Project(policy, attestations, tuple(items), catalogue, path, os.path.basename(directory))
+    return Project(policy, attestations, tuple(items), catalogue, path, os.path.basename(directory), shown(sources[0]))
 
 
 def _refuse_undecided(sources: t.Sequence[str], *directories: str) -> None:

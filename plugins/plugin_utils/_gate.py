@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from ..module_utils._verdict import Row, Verdict
+from ..module_utils._verdict import Verdict
 from ._action import PreflightAction
 from ._context import decide_now, load_project, problems_of_run, project_questions
-from ._report import fold, remember
+from ._findings import Finding, findings, plain_line
+from ._report import remember
 
 __all__ = ["refusal", "take_verdict"]
 
@@ -26,11 +27,10 @@ def take_verdict(action: PreflightAction, door: str) -> Verdict:
 def refusal(verdict: Verdict) -> str:
     """Why the gate stays shut, for the message of the task that asked."""
     lines = ["NO-GO at door %s: %d of %d answers hold it shut" % (verdict.door, len(verdict.blocking), len(verdict.rows))]
-    return "\n".join([*lines, *("- %s" % sentence for sentence in [*verdict.problems, *map(_sentence, fold(verdict.blocking))])])
+    return "\n".join([*lines, *("- %s" % sentence for sentence in [*verdict.problems, *map(_sentence, findings(verdict.blocking))])])
 
 
-def _sentence(rows: list[Row]) -> str:
-    first = rows[0]
-    items, hosts = (list(dict.fromkeys(names)) for names in zip(*((row.question.item, row.question.subject) for row in rows)))
-    what = items[0] if len(items) == 1 else "%d items" % len(items)
-    return "%s on %s: %s" % (what, ", ".join(hosts), first.reason or "found %s, expected %s" % (first.observed, first.question.expected))
+def _sentence(finding: Finding) -> str:
+    what = finding.items[0] if len(finding.items) == 1 else "%d items" % len(finding.items)
+    seen = "found %s, expected %s" % (" or ".join(finding.found), finding.first.question.expected)
+    return "%s on %s: %s" % (what, ", ".join(finding.hosts), plain_line(finding.first.reason or seen))

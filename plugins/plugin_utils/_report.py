@@ -1,27 +1,29 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The reports of a run: results.json for programs, checklist.md for people, from what the run has on disk."""
+"""What a run has found, from what it has on disk, and the files that tell it: for people, for programs, for CI."""
 
 from __future__ import annotations
 
-import re
-import time
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ..module_utils._verdict import Attestation, Row, Verdict, Waiver, day, decide
+from ..module_utils._verdict import PEOPLE, Attestation, Row, Verdict, Waiver, day, decide
+from ._checklist import checklist_page
+from ._findings import Finding, findings, unreachable
+from ._junit import junit
+from ._moment import stamp
+from ._page import page
 from ._provisioning import provisioning
 from ._run import Run, write_json, write_text
+from ._yaml import shown
 
 if t.TYPE_CHECKING:
     from ..module_utils._verdict import Question
     from ._context import Project
 
-__all__ = ["Report", "fold", "plain_line", "remember"]
+__all__ = ["Report", "remember"]
 
-_BOXES = {"pass": "x", "waived": "x", "warned": "x", "not_applicable": "-"}
 _DEPLOYED = ("started", "unchanged")
-_LONGEST = 400
 _Kept = t.TypeVar("_Kept", Waiver, Attestation)
 
 
@@ -30,6 +32,8 @@ def remember(run: Run, project: Project, asked: t.Sequence[Question], problems: 
     context = {
         "environment": project.environment,
         "checklist": project.policy.checklist,
+        "policy": shown(project.policy.directory),
+        "inventory": project.inventory,
         "waivers": [asdict(waiver) for waiver in project.policy.waivers],
         "attestations": [asdict(attestation) for attestation in project.attestations.given],
         "problems": list(problems),
@@ -105,18 +109,34 @@ class Report:
     def blocking(self) -> list[Row]:
         return [row for row in self.rows if not row.through]
 
+    @property
+    def findings(self) -> list[Finding]:
+        return findings(self.blocking, self.mend)
+
+    def mend(self, row: Row) -> str:
+        """The command or the sentence that mends `row`."""
+        if row.through and row.outcome not in ("warned", "waived"):
+            return ""
+        host = row.question.vantage
+        if not host:
+            return "add a host to %s, or list the item under not_applicable in %s/waivers.yml" % (row.question.subject, self.context.get("policy", "policy"))
+        if unreachable(row) or (row.status == "missing" and host != PEOPLE):
+            return "ansible %s -i %s -m ansible.builtin.ping" % (host, self.context.get("inventory", "INVENTORY"))
+        return row.remedy
+
     def counts(self) -> dict[str, int]:
         """How many rows have each outcome, the frequent ones of a good run first."""
         order = ("pass", "warned", "waived", "not_applicable", "fail", "error", "missing")
         return {name: sum(row.outcome == name for row in self.rows) for name in order}
 
-    def write(self) -> tuple[str, str]:
-        """Write results.json and checklist.md; returns their paths."""
-        results, checklist = self.run.path("results.json"), self.run.path("checklist.md")
-        write_json(results, self._document())
-        write_text(checklist, self._markdown())
+    def write(self) -> tuple[str, ...]:
+        """Write results.json, junit.xml, checklist.md and report.html; returns their paths, the one for people last."""
+        write_json(self.run.path("results.json"), self._document())
+        texts = {"junit.xml": junit, "checklist.md": checklist_page, "report.html": page}
+        for name, told in texts.items():
+            write_text(self.run.path(name), told(self))
         self.run.link_latest()
-        return results, checklist
+        return tuple(self.run.path(name) for name in ("results.json", *texts))
 
     def _document(self) -> dict[str, t.Any]:
         return {
@@ -124,106 +144,42 @@ class Report:
             "verdict": self.word,
             "environment": self.context.get("environment", ""),
             "checklist": self.context.get("checklist", ""),
-            "started": _stamp(self.run.started),
-            "written": _stamp(self.now),
+            "started": stamp(self.run.started),
+            "written": stamp(self.now),
             "doors": {verdict.door: verdict.word for verdict in self.doors},
             "problems": self.problems,
             "counts": self.counts(),
             "deployments": [dict(event) for event in self.deployments],
-            "results": [_result(row) for row in self.rows],
+            "results": [self._result(row) for row in self.rows],
         }
 
-    def _markdown(self) -> str:
-        lines = [
-            "# %s: %s, checklist %s" % (self.word, self.context.get("environment", "?"), self.context.get("checklist", "?")),
-            "",
-            "Run %s, started %s, written %s." % (self.run.id, _stamp(self.run.started), _stamp(self.now)),
-            ", ".join("%s %d" % (name.replace("_", " "), count) for name, count in self.counts().items() if count) + ".",
-            "",
-        ]
-        lines += ["- **%s**" % _escaped(problem) for problem in self.problems]
-        lines += ["- **%s: %s**" % (event["host"], _escaped(event["message"])) for event in self.deployments if event.get("message")]
-        area = None
-        for row in sorted(self.rows, key=lambda one: (one.question.area != "run", one.question.door == "live", one.question.area)):
-            if row.question.area != area:
-                area = row.question.area
-                lines += ["", "## %s" % area.replace("_", " ").capitalize(), ""]
-            lines += _entry(row)
-        return "\n".join(lines) + "\n"
+    def _result(self, row: Row) -> dict[str, t.Any]:
+        question = row.question
+        return {
+            "item": question.item,
+            "subject": question.subject,
+            "vantage": question.vantage,
+            "door": question.door,
+            "severity": question.severity,
+            "area": question.area,
+            "title": question.title,
+            "status": row.status,
+            "outcome": row.outcome,
+            "observed": row.observed,
+            "expected": question.expected,
+            "source": question.source,
+            "relaxed": question.relaxed,
+            "provenance": [{"source": source, "expected": expected} for source, expected in question.provenance],
+            "evidence": row.evidence,
+            "reason": row.reason,
+            "remedy": "" if row.status == "pass" else self.mend(row),
+            "by": row.by,
+            "until": day(row.until - 1) if row.until else "",
+            "seconds": row.seconds,
+            "at": stamp(row.at) if row.at else "",
+        }
 
 
 def _kept(cls: type[_Kept], entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[_Kept]:
     """Excuses or attestations as `remember` wrote them."""
     return [cls(**dict(one, subjects=tuple(one["subjects"]))) for one in entries]
-
-
-def fold(rows: t.Sequence[Row]) -> list[list[Row]]:
-    """`rows` in groups that a person reads as one: the same finding of one item on many hosts, or one reason for which
-    many items have no answer.
-    """
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        finding = (row.question.item, row.observed, row.question.expected)
-        groups.setdefault(finding if row.status == "fail" else (row.status, row.reason), []).append(row)
-    return list(groups.values())
-
-
-def _result(row: Row) -> dict[str, t.Any]:
-    question = row.question
-    return {
-        "item": question.item,
-        "subject": question.subject,
-        "vantage": question.vantage,
-        "door": question.door,
-        "severity": question.severity,
-        "title": question.title,
-        "status": row.status,
-        "outcome": row.outcome,
-        "observed": row.observed,
-        "expected": question.expected,
-        "source": question.source,
-        "relaxed": question.relaxed,
-        "evidence": row.evidence,
-        "reason": row.reason,
-        "remedy": "" if row.status == "pass" else row.remedy,
-        "by": row.by,
-        "until": day(row.until - 1) if row.until else "",
-        "seconds": row.seconds,
-        "at": _stamp(row.at) if row.at else "",
-    }
-
-
-def _entry(row: Row) -> list[str]:
-    """One box: ticked, crossed out as not applicable, or empty, with what was found below it."""
-    question = row.question
-    box = _BOXES.get(row.outcome, " ")
-    word = "" if row.outcome == "pass" else " **%s**" % row.outcome.replace("_", " ")
-    lines = ["- [%s]%s `%s` %s, on %s" % (box, word, question.item, _escaped(question.title), question.subject)]
-    if row.outcome == "not_applicable":
-        return [*lines, "  - not applicable: %s" % _escaped(row.reason)]
-    details = "found %s; expected %s" % (_escaped(row.observed) or "nothing", _escaped(question.expected))
-    if question.relaxed:
-        details += " (relaxed in the inventory; the checklist asks %s)" % _escaped(question.relaxed)
-    when = " at %s" % _stamp(row.at) if row.at else ""
-    looked = " from %s" % question.vantage if question.vantage not in ("", question.subject) else ""
-    lines.append("  - %s%s%s%s" % (details, looked, when, "; %s" % _escaped(row.evidence) if row.evidence else ""))
-    if row.reason:
-        lines.append("  - %s" % _escaped(row.reason))
-    if row.remedy and row.status != "pass":
-        lines.append("  - mend: %s" % _escaped(row.remedy))
-    return lines
-
-
-def _stamp(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def _escaped(text: str) -> str:
-    """Text from hosts, on one line and unable to act as Markdown or HTML."""
-    return re.sub(r"([\\`*_{}\[\]<>|~&#!])", r"\\\1", plain_line(text))
-
-
-def plain_line(text: str) -> str:
-    """Text from hosts as one line of at most 400 characters, without what a terminal would obey (escape sequences)."""
-    line = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in " ".join(str(text).split()))
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 4] + " ..."

@@ -6,6 +6,7 @@ import json
 import re
 import time
 import urllib.request
+from xml.etree import ElementTree
 
 import pytest
 
@@ -92,6 +93,24 @@ def test_the_checklist_is_written_with_ticked_boxes(first: Played) -> None:
     text = (REPORTS / "latest" / "checklist.md").read_text()
     assert text.startswith("# GO: lab, checklist demo")
     assert "- [x] `redis.aof`" in text and "- [-]" in text and "- [ ]" not in text
+
+
+def test_the_run_shows_its_phases_and_how_far_it_is(first: Played) -> None:
+    lines = first.output.splitlines()
+    assert any(re.fullmatch(r"\[ +\d+ (s|min \d\d s)\] Verify every host", line) for line in lines), first.output
+    progress = [re.fullmatch(r"\[.*\]   (\S+): (\d+) items: .* \((\d+) of (\d+)\)", line) for line in lines]
+    found = [match.groups() for match in progress if match]
+    assert {host for host, *_ in found} == {APP, DATA}
+    asked = sum(one["vantage"] not in ("", "people") and one["item"] != "run.provisioned" for one in first.report["results"])
+    assert found[-1][2:] == (str(asked), str(asked))
+
+
+def test_the_report_for_browsers_and_the_one_for_ci_are_written(first: Played) -> None:
+    latest = REPORTS / "latest"
+    assert "<title>GO: lab, checklist demo</title>" in (latest / "report.html").read_text()
+    suites = ElementTree.parse(latest / "junit.xml").getroot()
+    assert (suites.get("failures"), suites.get("errors")) == ("0", "0")
+    assert int(suites.get("tests", "0")) == len(first.report["results"]) + 1
 
 
 def test_the_second_run_changes_nothing(first: Played) -> None:

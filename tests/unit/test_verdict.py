@@ -67,7 +67,7 @@ CASES = {
     "fail": ([FAIL], QUESTION, [], "fail", "fail", False, ""),
     "error": ([ERROR], QUESTION, [], "error", "error", False, "Redis does not answer"),
     "error without words": ([changed(status="error")], QUESTION, [], "error", "error", False, "the probe could not look"),
-    "no answer": ([], QUESTION, [], "missing", "missing", False, "data1 gave no answer in this run"),
+    "no answer": ([], QUESTION, [], "missing", "missing", False, "gave no answer in this run: unreachable"),
     "answered for another subject": ([changed(subject="data2")], QUESTION, [], "missing", "missing", False, "no answer"),
     "another item answered": ([changed(item="redis.policy")], QUESTION, [], "missing", "missing", False, "no answer"),
     "answered twice": ([ANSWER, ANSWER], QUESTION, [], "error", "error", False, "answered 2 times in one run"),
@@ -145,9 +145,9 @@ def test_an_answer_gets_old_within_its_own_run():
 @pytest.mark.parametrize(
     ("vantage", "reason"),
     [
-        ("data1", "data1 gave no answer in this run: unreachable, left out, or not asked"),
-        ("app1", "app1, which looks at data1, gave no answer in this run"),
-        ("", "no host can look at data1 for this item"),
+        ("data1", "gave no answer in this run: unreachable, left out, or not asked"),
+        ("app1", "app1, which looks at it, gave no answer in this run"),
+        ("", "no host can look at it for this item"),
     ],
 )
 def test_a_missing_answer_says_who_owes_it(vantage, reason):
