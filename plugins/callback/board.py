@@ -31,7 +31,7 @@ from ansible.utils.display import Display
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._board import Line, board, no_verdict
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import current_run
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._moment import elapsed
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._moment import clock
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report
 
 _COLLECTION = "gonogo.preflight."
@@ -88,7 +88,7 @@ class CallbackModule(CallbackBase):
         if counts and any(counts.values()):
             self._answered += sum(counts.values())
             words = ", ".join("%d %s" % (count, status) for status, count in counts.items() if count)
-            line = "%s: %d items: %s   (%d of %d)" % (result.host.get_name(), sum(counts.values()), words, self._answered, self._owed)
+            line = "%s: %d answers: %s   (%d of %d)" % (result.host.get_name(), sum(counts.values()), words, self._answered, self._owed)
             self._say("  " + line, "warn" if counts.get("fail") or counts.get("error") else "")
 
     @functools.cached_property
@@ -98,7 +98,7 @@ class CallbackModule(CallbackBase):
         return sum(question.door in (self._doors or _STAGES) and question.vantage not in ("", PEOPLE) for question in questions)
 
     def _say(self, words: str, tone: str = "") -> None:
-        self._show([Line("[%7s] %s" % (elapsed(time.time() - self._began), words), tone)], blank=False)
+        self._show([Line("[%6s] %s" % (clock(time.time() - self._began), words), tone)], blank=False)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         if self._doors:

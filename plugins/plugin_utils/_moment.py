@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import time
 
-__all__ = ["SOON", "days_left", "elapsed", "stamp"]
+__all__ = ["SOON", "clock", "days_left", "elapsed", "stamp"]
 
 _DAY = 86400.0
 
@@ -23,6 +23,11 @@ def stamp(seconds: float) -> str:
 def days_left(until: float, now: float) -> int:
     """Whole and begun days from `now` to `until`: 1 on the last day."""
     return math.ceil((until - now) / _DAY)
+
+
+def clock(seconds: float) -> str:
+    """3:12 or 75:00, minutes and seconds."""
+    return "%d:%02d" % divmod(max(0, int(seconds)), 60)
 
 
 def elapsed(seconds: float) -> str:

@@ -97,8 +97,8 @@ def test_the_checklist_is_written_with_ticked_boxes(first: Played) -> None:
 
 def test_the_run_shows_its_phases_and_how_far_it_is(first: Played) -> None:
     lines = first.output.splitlines()
-    assert any(re.fullmatch(r"\[ +\d+ (s|min \d\d s)\] Verify every host", line) for line in lines), first.output
-    progress = [re.fullmatch(r"\[.*\]   (\S+): (\d+) items: .* \((\d+) of (\d+)\)", line) for line in lines]
+    assert any(re.fullmatch(r"\[ *\d+:\d\d\] Verify every host", line) for line in lines), first.output
+    progress = [re.fullmatch(r"\[.*\]   (\S+): (\d+) answers: .* \((\d+) of (\d+)\)", line) for line in lines]
     found = [match.groups() for match in progress if match]
     assert {host for host, *_ in found} == {APP, DATA}
     asked = sum(one["vantage"] not in ("", "people") and one["item"] != "run.provisioned" for one in first.report["results"])

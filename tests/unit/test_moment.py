@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._moment import days_left, elapsed, stamp
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._moment import clock, days_left, elapsed, stamp
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,11 @@ from ansible_collections.gonogo.preflight.plugins.plugin_utils._moment import da
 )
 def test_elapsed(seconds, words):
     assert elapsed(seconds) == words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(-1, "0:00"), (0.9, "0:00"), (192, "3:12"), (4500, "75:00")])
+def test_clock(seconds, words):
+    assert clock(seconds) == words
 
 
 @pytest.mark.parametrize(("left", "days"), [(1, 1), (86400, 1), (86401, 2), (0, 0), (-1, 0), (-86401, -1)])
