@@ -11,6 +11,8 @@ description:
   - Loads the checklist that C(policy/<environment>/gate.yml) names, the catalogue, the policy and the inventory of all
     hosts, and fails with the file, line and item of each mistake and what would be right. A file that cannot be used ends
     it at once; what is wrong with the run and the variables is told together.
+  - A value that still holds the word UNDECIDED, in the inventory, the policy, the project's own checklists or its directory
+    C(app), is named with its file, line and meaning. So are a release's Compose file, image and archive that cannot be used.
   - Runs once, on the controller, and connects to no host.
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
