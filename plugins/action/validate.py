@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 import typing as t
@@ -10,6 +11,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar
 
+from ansible_collections.gonogo.preflight.plugins.module_utils._exposure import within
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE, Question
 from ansible_collections.gonogo.preflight.plugins.plugin_utils import _deployable, _roles
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
@@ -43,7 +45,7 @@ class ActionModule(PreflightAction):
         remember(run, project, asked, problems)
         if self.options["gated"]:
             Report.of(run, ["start"], run.started).write()
-        errors = [*problems, *self._addresses(), *self._arguments(project, asked), *self._roles()]
+        errors = [*problems, *self._addresses(), *self._container_networks(), *self._arguments(project, asked), *self._roles()]
         if errors:
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
         self._announce_unanswered(run)
@@ -65,6 +67,25 @@ class ActionModule(PreflightAction):
             for host in hosts
             if not self.hostvars[host].get("preflight_address")
         ]
+
+    def _container_networks(self) -> list[str]:
+        """A network of containers that takes somebody's address cuts that one off, and it may be the machine that runs Ansible."""
+        taken, pools = [], {}
+        for host in self.groups["all"]:
+            values = self._values_of(host, "preflight_address", "ansible_host", "fail2ban_ignore", "docker_address_pool")
+            pools[str(values.pop("docker_address_pool", ""))] = None
+            for value in values.values():
+                taken += value if isinstance(value, list) else [value]
+        message = "inventory: docker_address_pool %s takes %s from the hosts or from fail2ban_ignore; choose a network that nobody uses"
+        return [message % (pool, ", ".join(overlapping)) for pool in pools if (overlapping := within(pool, taken))]
+
+    def _values_of(self, host: str, *names: str) -> dict[str, t.Any]:
+        """These variables of a host, as far as they can be filled in; what cannot is named where a role or an item needs it."""
+        found = {}
+        for name in names:
+            with contextlib.suppress(AnsibleError):
+                found[name] = self.hostvars[host].get(name)
+        return {name: value for name, value in found.items() if value}
 
     def _arguments(self, project: Project, asked: list[Question]) -> list[str]:
         """Every item can be asked of every subject: nothing undefined, every type right."""

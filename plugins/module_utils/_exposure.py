@@ -8,7 +8,7 @@ import ipaddress
 import typing as t
 from dataclasses import dataclass
 
-__all__ = ["ANY", "ExposureError", "Rule", "admits", "ports_open_to", "rules_for", "sources_for"]
+__all__ = ["ANY", "ExposureError", "Rule", "admits", "ports_open_to", "rules_for", "sources_for", "within"]
 
 ANY = "any"
 LOOPBACK = "127.0.0.1/32"
@@ -118,6 +118,18 @@ def bridge_address(container_pool: str) -> str:
         message = "docker_address_pool is %r, which is not an IPv4 CIDR of /24 or larger (%s)" % (container_pool, error)
         raise ExposureError(message) from None
     return "%s/24" % (bridge.network_address + 1)
+
+
+def within(network: str, addresses: t.Iterable[t.Any]) -> list[str]:
+    """Those of `addresses` (CIDRs too) that overlap `network`, sorted; what is no address, such as a name, overlaps nothing."""
+    return sorted({str(one) for one in addresses if _overlap(network, str(one))})
+
+
+def _overlap(one: str, other: str) -> bool:
+    try:
+        return ipaddress.IPv4Network(one).overlaps(ipaddress.IPv4Network(other))
+    except ValueError:
+        return False
 
 
 def _checked(name: str, entry: t.Any, groups: Groups) -> tuple[int, str, str, str]:

@@ -135,6 +135,12 @@ MISTAKES: list[tuple[str, str, t.Callable[[t.Any], t.Any], tuple[str, ...]]] = [
     ("undecided variable", MAIN, _with(fail2ban_ignore=["UNDECIDED"]), ("1 undecided", "main.yml:", "fail2ban_ignore is undecided")),
     ("undecided policy", GATE, _with(fleet={"app": ["UNDECIDED"]}), ("policy/lab/gate.yml:", "app of fleet is undecided")),
     ("undecided checklist", CHECKLIST, _with(items=[{"id": "os.release", "expect": {"equals": "UNDECIDED"}}]), ("equals of os.release is undecided",)),
+    (
+        "containers' network where the controller is",
+        MAIN,
+        _with(docker_address_pool="172.30.0.0/16"),
+        ("docker_address_pool 172.30.0.0/16 takes 172.30.77.1, 172.30.77.11, 172.30.77.12",),
+    ),
     ("image without a digest", DEPLOY, _with(deploy_image="registry.example.com/app:1.0"), ("deploy_image is 'registry.example.com/app:1.0'",)),
     ("image archive that is missing", DEPLOY, _with(deploy_image_archive="/nowhere.tar"), ("deploy_image_archive is /nowhere.tar, which does not exist",)),
     ("Compose file that is missing", DEPLOY, _with(deploy_compose_file="/nowhere.yml"), ("deploy_compose_file is /nowhere.yml, which cannot be read",)),

@@ -12,6 +12,7 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._exposure import 
     admits,
     bridge_address,
     rules_for,
+    within,
 )
 
 GROUPS = {"all": ["app1", "db1"], "app": ["app1"], "db": ["db1"], "gpu": []}
@@ -125,3 +126,9 @@ def test_the_default_bridge_has_the_first_network_of_the_pool():
 def test_a_pool_that_cannot_hold_a_bridge_is_named(pool):
     with pytest.raises(ExposureError, match="docker_address_pool is '%s'" % pool):
         bridge_address(pool)
+
+
+def test_addresses_within_a_network_are_found_and_names_are_not():
+    addresses = ["172.28.3.4", "172.28.0.0/24", "192.0.2.1", "172.28.3.4", "app1.example.com", "fd00::1", None, 172]
+    assert within(POOL, addresses) == ["172.28.0.0/24", "172.28.3.4"]
+    assert within("no network", addresses) == []
