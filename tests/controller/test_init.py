@@ -12,7 +12,7 @@ import yaml
 
 from tests.support import ROOT
 
-PROJECT = ROOT / "roles" / "init" / "files" / "project"
+PROJECT = ROOT / "examples" / "project"
 SECRETS = "prod/group_vars/all/secrets.yml"
 
 

@@ -39,6 +39,7 @@ def test_every_undecided_value_is_named(place: pathlib.Path, text: str, sentence
 
 def test_directories_are_searched_to_the_bottom_and_places_that_are_missing_hold_nothing(place: pathlib.Path) -> None:
     (place / "group_vars" / "all.yml").write_text("a: UNDECIDED\n")
+    (place / "gone.yml").symlink_to("nowhere")
     (place / "README.md").write_text("Replace every UNDECIDED.\n")
     assert undecided([str(place), str(place), str(place / "nowhere")]) == ["prod/group_vars/all.yml:1: a is undecided"]
 
