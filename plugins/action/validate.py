@@ -19,6 +19,7 @@ from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import As
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import (
     Project,
     item_for,
+    problems_of_inventory,
     problems_of_run,
     project_questions,
 )
@@ -41,7 +42,8 @@ class ActionModule(PreflightAction):
     def act(self) -> dict[str, t.Any]:
         project, run = self.project(), self.current_run()
         asked = project_questions(project, self.groups, self.hostvars)
-        problems = problems_of_run(project, self._loader, self.groups) if self.options["gated"] else []
+        look = problems_of_run if self.options["gated"] else problems_of_inventory
+        problems = look(project, self._loader, self.inventory)
         remember(run, project, asked, problems)
         if self.options["gated"]:
             Report.of(run, ["start"], run.started).write()

@@ -7,6 +7,7 @@ from __future__ import annotations
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._exposure import ExposureError, ports_open_to, rules_for
+from ..module_utils._groups import VARIABLE, GroupsError, mapped
 
 
 def exposed_ports(exposure, host, vantage, groups, hostvars):
@@ -16,8 +17,8 @@ def exposed_ports(exposure, host, vantage, groups, hostvars):
         return hostvars[member].get("preflight_address")
 
     try:
-        rules = rules_for(exposure, host=host, groups=groups, address_of=address_of)
-    except ExposureError as error:
+        rules = rules_for(exposure, host=host, groups=mapped(groups, hostvars[host].get(VARIABLE)), address_of=address_of)
+    except (ExposureError, GroupsError) as error:
         raise AnsibleFilterError(str(error)) from error
     return ports_open_to(rules, address=address_of(vantage) if vantage in groups["all"] else "")
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from ansible.errors import AnsibleFilterError
 
 from ..module_utils._exposure import ExposureError, rules_for
+from ..module_utils._groups import VARIABLE, GroupsError, mapped
 
 
 def exposure_rules(exposure, host, groups, hostvars, container_pool=""):
@@ -17,11 +18,11 @@ def exposure_rules(exposure, host, groups, hostvars, container_pool=""):
         rules = rules_for(
             exposure,
             host=host,
-            groups=groups,
+            groups=mapped(groups, hostvars[host].get(VARIABLE)),
             address_of=lambda member: hostvars[member].get("preflight_address"),
             container_pool=container_pool,
         )
-    except ExposureError as error:
+    except (ExposureError, GroupsError) as error:
         raise AnsibleFilterError(str(error)) from error
     return [asdict(rule) for rule in rules]
 

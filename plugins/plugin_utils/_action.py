@@ -11,11 +11,10 @@ import typing as t
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible.plugins.loader import cache_loader
 from ansible.vars.hostvars import HostVars
-from ansible.vars.manager import VariableManager
 
 from ._context import Project, current_run, load_project
+from ._inventory import Inventory
 from ._run import Run
 from ._yaml import InputError
 
@@ -34,19 +33,6 @@ _WAY = {
 _SSH: dict[str, t.Any] = {"plugin_type": "connection", "plugin_name": "ssh"}
 _REMOTE = ("ssh", "paramiko", "paramiko_ssh")
 MASK = "********"
-
-
-class _InventoryVars(HostVars):
-    """Reads each host's variables once; an action asks for them for every item, and nothing changes them meanwhile."""
-
-    def __init__(self, *arguments: t.Any) -> None:
-        super().__init__(*arguments)
-        self._read: dict[str, t.Any] = {}
-
-    def raw_get(self, host_name: str) -> t.Any:
-        if host_name not in self._read:
-            self._read[host_name] = super().raw_get(host_name)
-        return self._read[host_name]
 
 
 class PreflightAction(ActionBase):
@@ -85,27 +71,29 @@ class PreflightAction(ActionBase):
         return str(self.task_vars["inventory_hostname"])
 
     @functools.cached_property
-    def hostvars(self) -> HostVars:
-        """The variables of every host as the inventory has them: no facts, no fact cache, no variables of plays or tasks."""
+    def inventory(self) -> Inventory:
         everything = self.task_vars.get("hostvars")
         if not isinstance(everything, HostVars):
             raise AnsibleActionFail("a variable is called hostvars; rename it")
-        manager = VariableManager(loader=self._loader, inventory=everything._inventory)
-        manager._fact_cache = cache_loader.get("ansible.builtin.memory")
-        return _InventoryVars(everything._inventory, manager, self._loader)
+        return Inventory(everything._inventory, self._loader)
+
+    @property
+    def hostvars(self) -> HostVars:
+        """The variables of every host as the inventory has them."""
+        return self.inventory.hostvars
+
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """Group to its hosts, under the names of the inventory and of the checklist."""
+        return self.inventory.groups
 
     def variables_of(self, subject: str, **more: t.Any) -> dict[str, t.Any]:
-        """The variables that templates about `subject` see: those of the inventory, and `more`."""
-        return dict(self.hostvars.raw_get(subject), hostvars=self.hostvars, groups=self.groups, **more)
-
-    @functools.cached_property
-    def groups(self) -> dict[str, list[str]]:
-        """Group to its hosts, the whole inventory whatever `--limit` says."""
-        return {name: list(hosts) for name, hosts in self.hostvars._inventory.get_groups_dict().items()}
+        """The variables that templates about `subject` see, in a role as here: those of the inventory, and `more`."""
+        return dict(self.hostvars.raw_get(subject), hostvars=self.hostvars, groups=self.inventory.own_groups, **more)
 
     def assert_own_connection(self) -> None:
         """The task runs on the machine that the inventory gives this name; raises AnsibleActionFail when it may be another."""
-        if self.host not in self.groups["all"]:
+        if self.host not in self.inventory.hosts:
             raise AnsibleActionFail("%s is no host of the inventory" % self.host)
         reviewed = self.hostvars[self.host]
         transport = self._connection.transport

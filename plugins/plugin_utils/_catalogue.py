@@ -266,7 +266,7 @@ def load_policy(directory: str, known_items: t.Iterable[str]) -> Policy:
         raise InputError(path, gate.lines.get("fleet", 1), "`fleet` is missing; it maps each group to the hosts that must be in it")
     for group, hosts in fleet.items():
         names(path, fleet.lines[group], "fleet.%s" % group, hosts)
-    names(path, gate.lines.get("extra_vars", 1), "extra_vars", gate.get("extra_vars", []))
+    _extra_vars(path, gate)
     return Policy(
         directory=directory,
         checklist=gate["checklist"],
@@ -274,6 +274,14 @@ def load_policy(directory: str, known_items: t.Iterable[str]) -> Policy:
         extra_vars=tuple(gate.get("extra_vars", [])),
         waivers=tuple(_waivers(os.path.join(directory, "waivers.yml"), set(known_items))),
     )
+
+
+def _extra_vars(path: str, gate: Mapping) -> None:
+    line, given = gate.lines.get("extra_vars", 1), gate.get("extra_vars", [])
+    names(path, line, "extra_vars", given)
+    for name in given:
+        if name.startswith("preflight_"):
+            raise InputError(path, line, "`extra_vars` holds %s; what decides who is asked, and what, stands in the inventory alone" % name)
 
 
 def _waivers(path: str, known_items: set[str]) -> t.Iterator[Waiver]:
@@ -309,6 +317,6 @@ def check_groups(path: str, items: t.Sequence[Item], groups: t.Container[str]) -
     """Raise InputError for the first item whose `hosts` or `from` is no group of the inventory."""
     for item in items:
         if item.hosts not in groups:
-            raise InputError(path, 0, "`hosts: %s` is no group of the inventory" % item.hosts, item=item.id)
+            raise InputError(path, 0, "`hosts: %s` is no group of the inventory, and preflight_groups does not map it" % item.hosts, item=item.id)
         if item.looks_from not in ("host", "outside", CONTROLLER, PEOPLE) and item.looks_from not in groups:
             raise InputError(path, 0, "`from: %s` is neither host, outside, controller nor a group" % item.looks_from, item=item.id)

@@ -16,16 +16,18 @@ from ansible import constants, context
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import _expect
+from ..module_utils._groups import VARIABLE as MAPPING
 from ..module_utils._questions import CONTROLLER, Item, Thresholds, effective, empty_groups, questions, subjects
 from ..module_utils._verdict import DEPLOYMENT, PEOPLE, Attestation, Question, Verdict, Waiver, day, decide
 from ._attestations import Attestations, load_attestations, request
 from ._catalogue import COLLECTION, Policy, check_groups, load_catalogue, load_checklist, load_policy
+from ._inventory import DECISIVE, Inventory
 from ._provisioning import PROVISIONED, provisioning
 from ._run import Run, reports_directory
 from ._undecided import undecided
 from ._yaml import InputError, nearest, shown
 
-__all__ = ["Project", "current_run", "decide_now", "hosts_thresholds", "load_project", "problems_of_run"]
+__all__ = ["Project", "current_run", "decide_now", "hosts_thresholds", "load_project", "problems_of_inventory", "problems_of_run"]
 
 # Ansible makes the constants of its configuration when it starts; no type checker sees them.
 _CONFIGURED: t.Any = constants
@@ -131,13 +133,24 @@ def hosts_thresholds(project: Project, hostvars: t.Mapping[str, t.Any], hosts: t
     return found
 
 
-def problems_of_run(project: Project, loader: t.Any, groups: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+def problems_of_inventory(project: Project, loader: t.Any, inventory: Inventory) -> list[str]:
+    """What is wrong with the inventory, or is said of it on the command line, for every playbook: a sentence each."""
+    extra = load_extra_vars(loader)
+    found = ["-e sets %s, which stands in the inventory alone" % name for name in DECISIVE if name in extra]
+    known = {name for item in project.items for name in (item.hosts, item.looks_from)} | set(project.policy.fleet)
+    for name in sorted(set(inventory.mapping) - known):
+        found.append("%s maps %s, of which neither checklist nor fleet speak; %s" % (MAPPING, name, nearest(name, known)))
+    return found
+
+
+def problems_of_run(project: Project, loader: t.Any, inventory: Inventory) -> list[str]:
     """What makes this run unfit for a gate, whatever its answers: a sentence each."""
-    found = []
+    groups = inventory.groups
+    found = problems_of_inventory(project, loader, inventory)
     sources = inventory_sources()
     if len(sources) != 1:
         found.append("the run has %d inventories (%s); a gate decides over exactly one" % (len(sources), ", ".join(sources)))
-    for name in sorted(set(load_extra_vars(loader)) - set(project.policy.extra_vars)):
+    for name in sorted(set(load_extra_vars(loader)) - set(project.policy.extra_vars) - set(DECISIVE)):
         found.append("-e sets %s, which %s/gate.yml does not permit under extra_vars" % (name, project.policy.directory))
     if BOARD not in _CONFIGURED.CALLBACKS_ENABLED:
         found.append("the callback %s is not enabled; set callbacks_enabled = %s in ansible.cfg" % (BOARD, BOARD))

@@ -26,7 +26,7 @@ class Applied:
     when: tuple[str, ...]
 
 
-DEPLOY = Applied("gonogo.preflight.deploy", (trust_as_template("'app' in group_names"),))
+DEPLOY = Applied("gonogo.preflight.deploy", (trust_as_template("inventory_hostname in query('gonogo.preflight.group', 'app')"),))
 """What the hosts of group app get in playbooks that deploy."""
 
 
