@@ -15,7 +15,7 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._exposure import 
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE, Question
 from ansible_collections.gonogo.preflight.plugins.plugin_utils import _deployable, _roles
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import AskingError, arguments_of
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import AskingError, arguments_of, secret_of
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import (
     Project,
     item_for,
@@ -51,7 +51,7 @@ class ActionModule(PreflightAction):
         if errors:
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
         self._announce_unanswered(run)
-        hosts = len(self.groups["all"])
+        hosts = len(self.inventory.hosts)
         return {"changed": False, "msg": "%d items, %d answers from %d hosts" % (len(project.items), len(asked), hosts)}
 
     def _announce_unanswered(self, run: Run) -> None:
@@ -61,7 +61,7 @@ class ActionModule(PreflightAction):
             self._display.warning("%s is not answered (%s); until it is, this run ends NO-GO. %s" % (row.question.item, row.reason, row.remedy))
 
     def _addresses(self) -> list[str]:
-        hosts = self.groups["all"]
+        hosts = self.inventory.hosts
         if len(hosts) < 2:
             return []
         return [
@@ -93,11 +93,12 @@ class ActionModule(PreflightAction):
         """Every item can be asked of every subject: nothing undefined, every type right."""
         errors = []
         for question in asked:
-            if question.vantage == PEOPLE or question.subject not in self.groups["all"]:
+            if question.vantage == PEOPLE or question.not_applicable or question.subject not in self.inventory.hosts:
                 continue
             variables = self.variables_of(question.subject, preflight_vantage=question.vantage)
             try:
-                arguments_of(item_for(project, question.item, question.subject, self.hostvars), variables, self._loader)
+                item = item_for(project, question.item, question.subject, self.hostvars)
+                secret_of(question, arguments_of(item, variables, self._loader), variables, self._loader)
             except AskingError as error:
                 errors.append("item %s on %s: %s" % (question.item, question.subject, error))
         return errors
@@ -111,7 +112,9 @@ class ActionModule(PreflightAction):
             roles.append(_roles.DEPLOY)
         errors = []
         for applied in roles:
-            for host in self.groups["all"]:
+            for host in self.inventory.hosts:
+                if host in self.inventory.managed:
+                    continue
                 templar = Templar(loader=self._loader, variables=self.variables_of(host))
                 if all(templar.evaluate_conditional(condition) for condition in applied.when):
                     errors += ["role %s on %s: %s" % (applied.role, host, message) for message in self._of_role(applied.role, templar)]

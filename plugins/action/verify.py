@@ -19,6 +19,7 @@ from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import (
     arguments_of,
     as_asked,
     error_of,
+    secret_of,
 )
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import Project, item_for, project_questions
 
@@ -35,6 +36,8 @@ class ActionModule(PreflightAction):
         "door": {"type": "str", "choices": ["start", "live"], "default": "start"},
         "vantage": {"type": "str", "choices": ["host", "outside"], "default": "host"},
     }
+
+    _secrets: dict[str, str]
 
     def act(self) -> dict[str, t.Any]:
         self.assert_own_connection()
@@ -68,11 +71,13 @@ class ActionModule(PreflightAction):
     def _prepare(self, project: Project, asked: list[Question], secrets: list[str]) -> tuple[list[Pair], list[Answer]]:
         """(what can be asked, errors for what cannot)."""
         pairs, answers = [], []
+        self._secrets = {}
         for question in asked:
             item = item_for(project, question.item, question.subject, self.hostvars)
             try:
                 variables = self.variables_of(question.subject, preflight_vantage=question.vantage)
                 arguments = arguments_of(item, variables, self._loader)
+                self._secrets.update(secret_of(question, arguments, variables, self._loader))
             except AskingError as error:
                 answers.append(error_of(question, str(error), secrets))
             else:
@@ -86,7 +91,8 @@ class ActionModule(PreflightAction):
         child = None
         if here:
             items = [asked for _question, _item, asked in here]
-            child = Child(lambda send: send(observe(items)))
+            secrets_here = self._meant_by(items)
+            child = Child(lambda send: send(observe(items, secrets=secrets_here)))
         answers = []
         try:
             if there:
@@ -98,10 +104,14 @@ class ActionModule(PreflightAction):
                 answers += self._judged(here, observations, secrets)
         return answers
 
+    def _meant_by(self, items: list[dict[str, t.Any]]) -> dict[str, str]:
+        """The secrets that these items name, and no others."""
+        return {item["with"]["secret"]: self._secrets[item["with"]["secret"]] for item in items if item["with"].get("secret")}
+
     def _observe_on_host(self, items: list[dict[str, t.Any]]) -> list[t.Any]:
         result = self._execute_module(
             module_name="gonogo.preflight.observe",
-            module_args={"items": json.dumps(items)},
+            module_args={"items": json.dumps(items), "secrets": json.dumps(self._meant_by(items))},
             task_vars=self.task_vars,
         )
         answers = result.get("answers")

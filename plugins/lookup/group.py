@@ -19,6 +19,10 @@ options:
     required: true
     type: list
     elements: str
+  managed:
+    description: Whether hosts are among them that others manage (C(preflight_managed)), to which nobody logs in.
+    type: bool
+    default: true
 seealso:
   - plugin: gonogo.preflight.exposure_rules
     plugin_type: filter
@@ -55,10 +59,11 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(direct=kwargs)
         try:
-            groups = self._inventory(variables or {}).groups_at_a_glance
+            inventory = self._inventory(variables or {})
+            groups, left_out = inventory.groups_at_a_glance, () if self.get_option("managed") else inventory.managed
         except InputError as error:
             raise AnsibleLookupError(str(error)) from None
-        return list(dict.fromkeys(host for term in terms for host in groups.get(term, ())))
+        return list(dict.fromkeys(host for term in terms for host in groups.get(term, ()) if host not in left_out))
 
     def _inventory(self, variables):
         """The inventory of the run; read anew where no play has begun yet (--list-hosts, --syntax-check)."""

@@ -11,7 +11,7 @@ __all__ = ["VARIABLE", "GroupsError", "mapped"]
 
 VARIABLE = "preflight_groups"
 
-_RESERVED = ("all", "controller", "host", "outside", "ungrouped")
+_RESERVED = ("all", "controller", "deployment", "host", "outside", "people", "ungrouped")
 
 Groups = t.Mapping[str, t.Sequence[str]]
 """Group to its hosts, in inventory order."""

@@ -10,6 +10,7 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from . import _expect
+from ._managed import ASKED_FROM, NOT_APPLICABLE, REMOTE
 from ._verdict import DEPLOYMENT, PEOPLE, Question
 
 __all__ = ["CONTROLLER", "DOORS", "Attest", "Item", "Thresholds", "effective", "empty_groups", "questions", "subjects", "vantage_of"]
@@ -93,8 +94,13 @@ class Item:
         return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def effective(item: Item, thresholds: Thresholds) -> Item:
-    """`item` with the inventory's expectation where there is one; its source then says so."""
+def effective(item: Item, thresholds: Thresholds, *, managed: bool = False) -> Item:
+    """`item` with the inventory's expectation where there is one; its source then says so.
+
+    :param managed: the subject is a managed host; what can be asked of it over the network is.
+    """
+    if managed and item.looks_from == "host":
+        item = replace(item, arguments={**item.arguments, **REMOTE.get(item.probe, {})})
     if item.id not in thresholds:
         return item
     return item.expecting(thresholds[item.id], INVENTORY)
@@ -111,27 +117,38 @@ def _provenance(item: Item) -> tuple[tuple[str, str], ...]:
     return (*((source, _expect.text(expect)) for source, expect in item.overridden), (item.source, item.expected))
 
 
-def subjects(item: Item, groups: Groups) -> list[str]:
-    """The inventory names that must answer `item`; DEPLOYMENT for what people are asked once."""
+def subjects(item: Item, groups: Groups, managed: t.Collection[str] = ()) -> list[str]:
+    """The inventory names that must answer `item`; DEPLOYMENT for what people are asked once.
+
+    Where one host answers for its group, it is not a managed one that cannot.
+    """
     if item.attest and item.per == "deployment":
         return [DEPLOYMENT]
     hosts = list(groups.get(item.hosts, ()))
-    return hosts if item.per == "host" else hosts[:1]
+    if item.per == "host":
+        return hosts
+    return sorted(hosts, key=lambda host: _needs_login(item, host, managed))[:1]
 
 
-def vantage_of(item: Item, subject: str, groups: Groups) -> str:
-    """Who looks at `subject`: an inventory name, "controller", PEOPLE, or "" when nobody can."""
+def _needs_login(item: Item, subject: str, managed: t.Collection[str]) -> bool:
+    """Whether `item` can only be asked on `subject` itself, which is managed."""
+    return subject in managed and not item.attest and item.looks_from == "host" and item.probe not in REMOTE
+
+
+def vantage_of(item: Item, subject: str, groups: Groups, managed: t.Collection[str] = ()) -> str:
+    """Who looks at `subject`: an inventory name, "controller", PEOPLE, or "" when nobody can. Never a managed host."""
     if item.attest:
         return PEOPLE
+    groups = {name: [host for host in hosts if host not in managed or host == subject] for name, hosts in groups.items()}
     if item.looks_from == "host":
-        return subject
+        return subject if subject not in managed else next(iter(groups.get(ASKED_FROM, ())), "")
     if item.looks_from == CONTROLLER:
         return CONTROLLER
     if item.looks_from == "outside":
         return next((host for host in groups.get("all", ()) if host != subject), CONTROLLER)
     # A host that is its group alone looks at itself: one host may carry every group.
     group = groups.get(item.looks_from, ())
-    return next((host for host in group if host != subject), subject if subject in group else "")
+    return next((host for host in group if host != subject), subject if subject in group and subject not in managed else "")
 
 
 def empty_groups(items: t.Sequence[Item], groups: Groups, excused: t.Container[str]) -> list[str]:
@@ -139,23 +156,25 @@ def empty_groups(items: t.Sequence[Item], groups: Groups, excused: t.Container[s
     return ["%s asks the hosts of group %s, which has none" % (item.id, item.hosts) for item in items if item.id not in excused and not subjects(item, groups)]
 
 
-def questions(items: t.Sequence[Item], groups: Groups, thresholds: t.Mapping[str, Thresholds]) -> list[Question]:
+def questions(items: t.Sequence[Item], groups: Groups, thresholds: t.Mapping[str, Thresholds], managed: t.Collection[str] = ()) -> list[Question]:
     """Every question of the checklist, from data alone.
 
-    An item of an empty group still gets one row, with the group as its subject, so that no report loses it.
+    An item of an empty group still gets one row, with the group as its subject, so that no report loses it; so does an
+    item that only a login on a managed host would answer.
 
     :param thresholds: host to the expectations its inventory sets.
     """
     found = []
     for item in items:
-        answering = subjects(item, groups)
+        answering = subjects(item, groups, managed)
         for subject in answering or ["group " + item.hosts]:
-            asked = effective(item, thresholds.get(subject, {}))
+            asked = effective(item, thresholds.get(subject, {}), managed=subject in managed)
+            unasked = _needs_login(item, subject, managed)
             found.append(
                 Question(
                     item=asked.id,
                     subject=subject,
-                    vantage=vantage_of(asked, subject, groups) if answering else "",
+                    vantage=vantage_of(asked, subject, groups, managed) if answering and not unasked else "",
                     door=DOORS[asked.stage],
                     severity=asked.severity,
                     title=asked.title,
@@ -168,6 +187,7 @@ def questions(items: t.Sequence[Item], groups: Groups, thresholds: t.Mapping[str
                     why=asked.why,
                     asks=asked.attest.question if asked.attest else asked.asks,
                     provenance=_provenance(asked),
+                    not_applicable=NOT_APPLICABLE if unasked else "",
                 )
             )
     return found

@@ -35,6 +35,7 @@ class Question:
     :ivar source: where the expectation comes from.
     :ivar relaxed: the checklist's expectation in words, where the inventory's is weaker.
     :ivar provenance: every (source, expectation in words), from the catalogue's to the one that holds.
+    :ivar not_applicable: why reviewed data asks nobody, or "".
     """
 
     item: str
@@ -52,6 +53,7 @@ class Question:
     why: str = ""
     asks: str = ""
     provenance: tuple[tuple[str, str], ...] = ()
+    not_applicable: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def decide(
         for question in asked
     )
     found = list(problems)
-    if not asked:
+    if all(question.not_applicable for question in asked):
         found.append("nothing is asked at door %s: an empty checklist is never a GO" % door)
     return Verdict(door=door, rows=rows, problems=tuple(found))
 
@@ -226,6 +228,8 @@ def _not_applicable(question: Question, excuse: Waiver) -> Row:
 
 
 def _row(question: Question, answers: t.Sequence[Answer], waivers: t.Sequence[Waiver], *, started: float, now: float) -> Row:
+    if question.not_applicable:
+        return Row(question, "missing", "not_applicable", True, reason=question.not_applicable)
     excuse = _excuse(question, waivers, now)
     if excuse is not None and excuse.kind == "not_applicable":
         return _not_applicable(question, excuse)

@@ -20,6 +20,11 @@ options:
       - One string, so that nothing of it reaches the journal of the host.
     type: str
     required: true
+  secrets:
+    description:
+      - JSON mapping of the names by which items mean secrets to the secrets.
+    type: str
+    default: '{}'
 seealso:
   - module: gonogo.preflight.verify
 """
@@ -50,10 +55,13 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._engine import ob
 
 def main():
     module = AnsibleModule(
-        argument_spec={"items": {"type": "str", "required": True, "no_log": True}},
+        argument_spec={
+            "items": {"type": "str", "required": True, "no_log": True},
+            "secrets": {"type": "str", "default": "{}", "no_log": True},
+        },
         supports_check_mode=True,
     )
-    module.exit_json(changed=False, answers=observe(json.loads(module.params["items"])))
+    module.exit_json(changed=False, answers=observe(json.loads(module.params["items"]), secrets=json.loads(module.params["secrets"])))
 
 
 if __name__ == "__main__":

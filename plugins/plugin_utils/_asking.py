@@ -18,7 +18,7 @@ from ..module_utils._verdict import Question
 from ._action import mask
 from ._catalogue import templated
 
-__all__ = ["AskingError", "answer_of", "arguments_of", "as_asked", "error_of"]
+__all__ = ["AskingError", "answer_of", "arguments_of", "as_asked", "error_of", "secret_of"]
 
 
 class AskingError(Exception):
@@ -48,8 +48,27 @@ def arguments_of(item: Item, variables: dict[str, t.Any], loader: t.Any) -> dict
     return dict(validated.validated_parameters)
 
 
+def secret_of(question: Question, arguments: dict[str, t.Any], variables: dict[str, t.Any], loader: t.Any) -> dict[str, str]:
+    """The secret that the arguments name: {its name in this call: the value of the subject's variable}; raises AskingError.
+
+    The name is the subject's own, since two hosts may have different passwords in the same variable.
+    """
+    name = arguments.get("secret")
+    if not name:
+        return {}
+    try:
+        value = Templar(loader=loader, variables=variables).template(variables.get(name))
+    except AnsibleError:
+        value = None
+    if not isinstance(value, str) or not value:
+        raise AskingError("the variable %s is missing, empty or no text; keep it in a vaulted file of the inventory" % name)
+    return {"%s of %s" % (name, question.subject): value}
+
+
 def as_asked(item: Item, question: Question, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
-    """What the engine gets: no expectation, since it judges nothing."""
+    """What the engine gets: no expectation, since it judges nothing, and no secret."""
+    if arguments.get("secret"):
+        arguments = dict(arguments, secret="%s of %s" % (arguments["secret"], question.subject))
     return {"id": item.id, "subject": question.subject, "probe": item.probe, "with": arguments, "limit": item.limit}
 
 

@@ -44,12 +44,14 @@ class Policy:
     """An environment's reviewed data.
 
     :ivar fleet: group to the hosts that must be in it; the gate refuses an inventory that says otherwise.
+    :ivar managed: hosts that others manage; the inventory says the same of them.
     :ivar extra_vars: names that `-e` may set in a gated run.
     """
 
     directory: str
     checklist: str
     fleet: t.Mapping[str, tuple[str, ...]]
+    managed: tuple[str, ...]
     extra_vars: tuple[str, ...]
     waivers: tuple[Waiver, ...]
 
@@ -258,7 +260,7 @@ def load_policy(directory: str, known_items: t.Iterable[str]) -> Policy:
     if not os.path.isdir(directory):
         raise InputError(directory, 0, "does not exist; an environment needs a policy directory with gate.yml and waivers.yml")
     gate = load(path)
-    known_keys(path, gate, ("checklist", "fleet", "extra_vars"))
+    known_keys(path, gate, ("checklist", "fleet", "managed", "extra_vars"))
     if not isinstance(gate.get("checklist"), str) or not re.fullmatch(r"[A-Za-z0-9_]+", gate["checklist"]):
         raise InputError(path, gate.lines.get("checklist", 1), "`checklist` is %r; it is the name of a file in checklists/" % (gate.get("checklist"),))
     fleet = gate.get("fleet")
@@ -266,11 +268,13 @@ def load_policy(directory: str, known_items: t.Iterable[str]) -> Policy:
         raise InputError(path, gate.lines.get("fleet", 1), "`fleet` is missing; it maps each group to the hosts that must be in it")
     for group, hosts in fleet.items():
         names(path, fleet.lines[group], "fleet.%s" % group, hosts)
+    names(path, gate.lines.get("managed", 1), "managed", gate.get("managed", []))
     _extra_vars(path, gate)
     return Policy(
         directory=directory,
         checklist=gate["checklist"],
         fleet={group: tuple(hosts) for group, hosts in fleet.items()},
+        managed=tuple(gate.get("managed", [])),
         extra_vars=tuple(gate.get("extra_vars", [])),
         waivers=tuple(_waivers(os.path.join(directory, "waivers.yml"), set(known_items))),
     )

@@ -17,6 +17,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import _expect
 from ..module_utils._groups import VARIABLE as MAPPING
+from ..module_utils._managed import REMEDY, differences
 from ..module_utils._questions import CONTROLLER, Item, Thresholds, effective, empty_groups, questions, subjects
 from ..module_utils._verdict import DEPLOYMENT, PEOPLE, Attestation, Question, Verdict, Waiver, day, decide
 from ._attestations import Attestations, load_attestations, request
@@ -140,7 +141,7 @@ def problems_of_inventory(project: Project, loader: t.Any, inventory: Inventory)
     known = {name for item in project.items for name in (item.hosts, item.looks_from)} | set(project.policy.fleet)
     for name in sorted(set(inventory.mapping) - known):
         found.append("%s maps %s, of which neither checklist nor fleet speak; %s" % (MAPPING, name, nearest(name, known)))
-    return found
+    return found + differences(project.policy.managed, inventory.managed, inventory.groups, "%s/gate.yml" % project.policy.directory)
 
 
 def problems_of_run(project: Project, loader: t.Any, inventory: Inventory) -> list[str]:
@@ -152,6 +153,8 @@ def problems_of_run(project: Project, loader: t.Any, inventory: Inventory) -> li
         found.append("the run has %d inventories (%s); a gate decides over exactly one" % (len(sources), ", ".join(sources)))
     for name in sorted(set(load_extra_vars(loader)) - set(project.policy.extra_vars) - set(DECISIVE)):
         found.append("-e sets %s, which %s/gate.yml does not permit under extra_vars" % (name, project.policy.directory))
+    if inventory.altered:
+        found.append("a task of this run has changed the inventory (add_host, group_by); a gate decides over the inventory as its files have it")
     if BOARD not in _CONFIGURED.CALLBACKS_ENABLED:
         found.append("the callback %s is not enabled; set callbacks_enabled = %s in ansible.cfg" % (BOARD, BOARD))
     for name in sorted(_RESERVED & set(groups) | _RESERVED & set(groups.get("all", ()))):
@@ -175,7 +178,7 @@ def problems_of_run(project: Project, loader: t.Any, inventory: Inventory) -> li
 def _excuse_problems(project: Project, groups: t.Mapping[str, t.Sequence[str]], now: float) -> list[str]:
     """What is wrong with waivers and attestations as of `now` and for these hosts: a sentence each."""
     found = []
-    asked = {item.id: subjects(item, groups) for item in project.items}
+    asked = {item.id: subjects(item, groups, project.policy.managed) for item in project.items}
     for waiver in project.policy.waivers:
         where = "%s: item %s" % (waiver.origin, waiver.item)
         item = project.catalogue.get(waiver.item)
@@ -215,12 +218,15 @@ def project_questions(project: Project, groups: t.Mapping[str, t.Sequence[str]],
     check_groups(project.checklist_path, project.items, groups)
     thresholds = hosts_thresholds(project, hostvars, groups.get("all", ()))
     items = {item.id: item for item in project.items}
-    asked = questions(project.items, groups, thresholds)
+    asked = questions(project.items, groups, thresholds, project.policy.managed)
     return [replace(one, remedy=_remedy(project, items[one.item], one)) for one in asked]
 
 
 def _remedy(project: Project, item: Item, question: Question) -> str:
-    return item.remedy or request(project.attestations, item, question) or _provision_command(item.fixed_by, question.subject)
+    told = item.remedy or request(project.attestations, item, question)
+    if question.subject in project.policy.managed:
+        return told or REMEDY % question.subject
+    return told or _provision_command(item.fixed_by, question.subject)
 
 
 def _provision_command(role: str, subject: str) -> str:
@@ -238,7 +244,7 @@ def _provision_command(role: str, subject: str) -> str:
 def item_for(project: Project, name: str, subject: str, hostvars: t.Mapping[str, t.Any]) -> Item:
     """The item as it is asked of `subject`."""
     item = next(item for item in project.items if item.id == name)
-    return effective(item, hosts_thresholds(project, hostvars, [subject])[subject])
+    return effective(item, hosts_thresholds(project, hostvars, [subject])[subject], managed=subject in project.policy.managed)
 
 
 def decide_now(run: Run, project: Project, door: str, asked: t.Sequence[Question], problems: t.Sequence[str]) -> Verdict:

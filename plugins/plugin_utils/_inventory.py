@@ -15,13 +15,13 @@ from ansible.plugins.loader import cache_loader
 from ansible.vars.hostvars import HostVars
 from ansible.vars.manager import VariableManager
 
-from ..module_utils import _groups
+from ..module_utils import _groups, _managed
 from ._catalogue import templated
 from ._yaml import InputError
 
 __all__ = ["DECISIVE", "Inventory"]
 
-DECISIVE = (_groups.VARIABLE,)
+DECISIVE = (_groups.VARIABLE, _managed.VARIABLE)
 """Variables that no command line may set."""
 
 
@@ -43,6 +43,7 @@ class Inventory:
 
     :ivar hostvars: the variables of each host.
     :ivar own_groups: group to its hosts, under the inventory's own names; the whole inventory whatever `--limit` says.
+    :ivar altered: a task has added hosts, groups or variables to it since it was read from its files.
     """
 
     def __init__(self, inventory: InventoryManager, loader: t.Any) -> None:
@@ -50,6 +51,7 @@ class Inventory:
         manager._fact_cache = cache_loader.get("ansible.builtin.memory")
         manager._extra_vars = {name: value for name, value in manager._extra_vars.items() if name not in DECISIVE}
         self.hostvars: HostVars = _InventoryVars(inventory, manager, loader)
+        self.altered = bool(inventory._cached_dynamic_hosts or inventory._cached_dynamic_grouping)
         self.own_groups: dict[str, list[str]] = {name: list(hosts) for name, hosts in inventory.get_groups_dict().items()}
 
     @property
@@ -78,8 +80,20 @@ class Inventory:
         except _groups.GroupsError as error:
             raise InputError("inventory", 0, str(error)) from None
 
+    @functools.cached_property
+    def managed(self) -> list[str]:
+        """The hosts that others manage; raises InputError for a word that is neither yes nor no."""
+        try:
+            return [host for host in self.hosts if _managed.declared(host, self._written(host, _managed.VARIABLE))]
+        except _managed.ManagedError as error:
+            raise InputError("inventory", 0, str(error)) from None
+
     def _mapping(self, host: str) -> t.Any:
-        mapping = self.hostvars.raw_get(host).get(_groups.VARIABLE)
-        if templated(mapping):
-            raise InputError("inventory", 0, "%s is a template; write the names out" % _groups.VARIABLE)
-        return mapping
+        return self._written(host, _groups.VARIABLE)
+
+    def _written(self, host: str, name: str) -> t.Any:
+        """A variable that is no template, so that it is the same whoever reads it."""
+        value = self.hostvars.raw_get(host).get(name)
+        if templated(value):
+            raise InputError("inventory", 0, "%s is a template; write it out" % name)
+        return value

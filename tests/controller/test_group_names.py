@@ -62,7 +62,7 @@ def test_without_the_mapping_the_missing_group_is_named(project: Untouched) -> N
         (dict(NAMES, db=["webservers"]), "lab-data: missing from group db"),
         (dict(NAMES, db=["pg", "webservers"]), "lab-app: in group db, which must not have it"),
         (dict(NAMES, all=["webservers"]), "preflight_groups maps 'all', which is no name of a group that can be mapped"),
-        (dict(NAMES, db=["{{ 'pg' }}"]), "preflight_groups is a template; write the names out"),
+        (dict(NAMES, db=["{{ 'pg' }}"]), "preflight_groups is a template; write it out"),
     ],
 )
 def test_a_mapping_that_is_wrong_is_named(renamed: Untouched, mapping: t.Any, words: str) -> None:

@@ -396,7 +396,7 @@ def test_a_bad_checklist(write, catalogue_of, case):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"hosts": "databases"}, "item infra.cpu.cores: `hosts: databases` is no group of the inventory"),
+        ({"hosts": "databases"}, "item infra.cpu.cores: `hosts: databases` is no group of the inventory, and preflight_groups does not map it"),
         ({"from": "nowhere"}, "item infra.cpu.cores: `from: nowhere` is neither host, outside, controller nor a group"),
     ],
 )
@@ -452,6 +452,11 @@ BAD_GATES = {
     "a group of another type": ({"fleet": {"app": "app1"}}, "`fleet.app` is 'app1'; it is a list of names"),
     "a group that is nothing": ({"fleet": {"app": None}}, "`fleet.app` is None; it is a list of names"),
     "a host of another type": ({"fleet": {"app": [5]}}, "`fleet.app` is [5]; it is a list of names"),
+    "extra variables that decide who is asked": (
+        {"extra_vars": ["preflight_managed"]},
+        "`extra_vars` holds preflight_managed; what decides who is asked, and what, stands in the inventory alone",
+    ),
+    "managed hosts that are no list": ({"managed": "db1"}, "`managed` is 'db1'; it is a list of names"),
     "extra variables of another type": ({"extra_vars": "x"}, "`extra_vars` is 'x'; it is a list of names"),
     "extra variables that are nothing": ({"extra_vars": None}, "`extra_vars` is None; it is a list of names"),
     "an unknown key": ({"fleets": {}}, "unknown key 'fleets'; did you mean 'fleet'?"),

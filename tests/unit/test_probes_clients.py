@@ -279,6 +279,52 @@ def test_a_query_that_fails_is_an_error(server):
     assert error(_postgresql.PostgresqlProbe({}), fact="version")[0] == "PostgreSQL refused the query: canceling statement due to statement timeout"
 
 
+NETWORK = {
+    "fact": "version",
+    "host": "192.0.2.5",
+    "port": 5433,
+    "user": "app",
+    "database": "shop",
+    "secret": "postgresql_password of db1",
+    "sslmode": "verify-full",
+    "sslrootcert": "/etc/ssl/db.pem",
+}
+
+
+def test_postgresql_is_asked_over_the_network_with_a_secret_that_is_named(server):
+    double = server([("160004",)], [("shop",)])
+    probe = _postgresql.PostgresqlProbe({"postgresql_password of db1": "s3cret"})
+    assert probe.observe(NETWORK).value == "16.4"
+    assert probe.observe(dict(NETWORK, fact="database")).value == ["shop"]
+    (options,) = double.connections
+    wanted = {"host": "192.0.2.5", "port": 5433, "user": "app", "password": "s3cret", "dbname": "shop", "sslmode": "verify-full"}
+    assert {name: options[name] for name in wanted} == wanted and options["sslrootcert"] == "/etc/ssl/db.pem"
+    assert "statement_timeout=5000" in options["options"] and options["connect_timeout"] == 5
+
+
+def test_over_the_network_nothing_is_sent_in_the_clear_unless_it_is_said(server):
+    double = server([("160004",)])
+    _postgresql.PostgresqlProbe({"p": "s3cret"}).observe({"fact": "version", "host": "192.0.2.5", "user": "app", "database": "shop", "secret": "p"})
+    assert double.connections[0]["sslmode"] == "require" and "sslrootcert" not in double.connections[0]
+
+
+@pytest.mark.parametrize("secrets", [{}, {"postgresql_password of db2": "s3cret"}, {"postgresql_password of db1": ""}])
+def test_without_its_password_postgresql_is_not_asked(server, secrets):
+    double = server([("160004",)])
+    assert error(_postgresql.PostgresqlProbe(secrets), **NETWORK)[0] == "no password was given for PostgreSQL on 192.0.2.5"
+    assert double.connections == []
+
+
+def test_a_wrong_password_is_an_error_tried_once(server):
+    double = server(refuses='FATAL:  password authentication failed for user "app"\n')
+    probe = _postgresql.PostgresqlProbe({"postgresql_password of db1": "wrong"})
+    for fact in ("version", "database"):
+        said, remedy = error(probe, **dict(NETWORK, fact=fact))
+        assert said == 'PostgreSQL does not answer: FATAL:  password authentication failed for user "app"'
+        assert "postgresql_password" in remedy and "systemctl" not in remedy
+    assert len(double.connections) == 1
+
+
 def test_root_becomes_postgres_and_stays_tied_to_its_parent(monkeypatch):
     """A change of user clears the signal that the kernel sends when the parent ends."""
     calls = []

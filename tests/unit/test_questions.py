@@ -169,3 +169,49 @@ def test_a_relaxed_threshold_changes_the_digest_of_its_question():
 
 def test_the_digest_does_not_depend_on_the_order_of_keys():
     assert item(arguments={"a": 1, "b": 2}).digest == item(arguments={"b": 2, "a": 1}).digest
+
+
+MANAGED = ("db1",)
+
+
+def test_what_needs_a_login_on_a_managed_host_keeps_its_row_as_not_applicable():
+    asked = questions([item()], GROUPS, {}, MANAGED)
+    assert [(one.subject, one.vantage, bool(one.not_applicable)) for one in asked] == [("app1", "app1", False), ("app2", "app2", False), ("db1", "", True)]
+
+
+@pytest.mark.parametrize("looks_from", ["outside", "app", "controller"])
+def test_what_is_seen_from_elsewhere_is_asked_of_a_managed_host_as_of_any_other(looks_from):
+    (asked,) = questions([item(hosts="db", looks_from=looks_from)], GROUPS, {}, MANAGED)
+    (usual,) = questions([item(hosts="db", looks_from=looks_from)], GROUPS, {})
+    assert asked == usual and not asked.not_applicable
+
+
+def test_a_managed_postgresql_is_asked_by_the_first_host_of_the_application():
+    postgresql = item(id="pg.version", hosts="db", probe="postgresql", arguments={"fact": "version"})
+    (asked,) = questions([postgresql], GROUPS, {}, MANAGED)
+    assert (asked.subject, asked.vantage, asked.not_applicable) == ("db1", "app1", "")
+    arguments = effective(postgresql, {}, managed=True).arguments
+    assert (arguments["fact"], arguments["host"], arguments["secret"]) == ("version", "{{ preflight_address }}", "postgresql_password")
+    assert asked.digest == effective(postgresql, {}, managed=True).digest != postgresql.digest
+    assert effective(item(probe="tcp", looks_from="app"), {}, managed=True).arguments == ITEM.arguments
+
+
+def test_without_an_application_nobody_can_ask_a_managed_postgresql():
+    (asked,) = questions([item(hosts="db", probe="postgresql")], {"all": ["db1"], "db": ["db1"]}, {}, MANAGED)
+    assert (asked.vantage, asked.not_applicable) == ("", "")
+
+
+@pytest.mark.parametrize("per", ["group", "deployment"])
+def test_no_managed_host_takes_the_question_of_its_whole_group_with_it(per):
+    groups = {"all": ["db1", "db2", "app1"], "db": ["db1", "db2"], "app": ["app1"]}
+    (asked,) = questions([item(hosts="db", per=per)], groups, {}, MANAGED)
+    assert (asked.subject, asked.vantage, asked.not_applicable) == ("db2", "db2", "")
+
+
+def test_no_managed_host_looks_at_another():
+    groups = {"all": ["db1", "db2", "app1"], "db": ["db1", "db2"], "app": ["app1"]}
+    assert vantage_of(item(looks_from="outside"), "app1", groups, MANAGED) == "db2"
+    assert vantage_of(item(looks_from="db"), "app1", groups, MANAGED) == "db2"
+    assert vantage_of(item(looks_from="db"), "db2", groups, MANAGED) == "db2"
+    assert vantage_of(item(looks_from="db"), "db1", {"all": ["db1"], "db": ["db1"]}, MANAGED) == ""
+    assert vantage_of(item(looks_from="outside"), "app1", {"all": ["db1", "app1"]}, MANAGED) == CONTROLLER

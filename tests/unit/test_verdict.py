@@ -231,3 +231,18 @@ def test_go_means_one_fresh_answer_or_an_excuse_for_every_question(questions, an
         assert (mine[0].get("digest"), mine[0].get("vantage")) == ("abc", question.vantage)
         status = mine[0]["status"]
         assert status == "pass" or (status == "fail" and question.severity == "warn") or (status in ("fail", "error") and excuses)
+
+
+UNASKED = dataclasses.replace(QUESTION, item="os.updated", vantage="", not_applicable="managed")
+
+
+def test_what_reviewed_data_asks_nobody_is_in_the_report_and_holds_nothing_shut():
+    found = verdict([ANSWER], questions=(QUESTION, UNASKED))
+    assert found.go
+    assert [(row.status, row.outcome, row.reason) for row in found.rows] == [("pass", "pass", ""), ("missing", "not_applicable", "managed")]
+
+
+@pytest.mark.parametrize("answers", [[], [ANSWER], [dict(ANSWER, item="os.updated", vantage="")]])
+def test_a_door_at_which_nobody_is_asked_is_never_a_go(answers):
+    found = verdict(answers, questions=(UNASKED,))
+    assert not found.go and found.problems == ("nothing is asked at door start: an empty checklist is never a GO",)

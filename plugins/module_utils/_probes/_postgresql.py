@@ -1,6 +1,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PostgreSQL through psycopg2, over the local socket as the operating system user `postgres` (peer authentication)."""
+"""PostgreSQL through psycopg2: over the local socket as the operating system user `postgres` (peer authentication), or over
+the network with a password."""
 
 from __future__ import annotations
 
@@ -19,8 +20,6 @@ _SOCKETS = "/var/run/postgresql"
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS; the server ends a query after 5 s,
 # the kernel a silent connection after 8 s, and the engine the whole child where neither does.
 _CONNECTION: t.Mapping[str, t.Any] = {
-    "host": _SOCKETS,
-    "user": _USER,
     "connect_timeout": 5,
     "keepalives_idle": 5,
     "tcp_user_timeout": 8000,
@@ -49,41 +48,65 @@ class PostgresqlProbe(Probe):
     ARGUMENTS = {
         "fact": {"type": "str", "required": True, "choices": ["database", "role", "version"]},
         "name": {"type": "str"},
+        "host": {"type": "str"},
+        "port": {"type": "int"},
+        "user": {"type": "str"},
+        "database": {"type": "str"},
+        "secret": {"type": "str", "no_log": False},
+        "sslmode": {"type": "str", "choices": ["disable", "prefer", "require", "verify-ca", "verify-full"]},
+        "sslrootcert": {"type": "str"},
     }
 
     def __init__(self, secrets: t.Mapping[str, str]) -> None:
         super().__init__(secrets)
-        self._connection: t.Any = None
+        self._connections: dict[tuple[t.Any, ...], t.Any] = {}
 
-    def query(self, statement: str, values: t.Sequence[t.Any] = ()) -> list[tuple[t.Any, ...]]:
+    def query(self, arguments: t.Mapping[str, t.Any], statement: str, values: t.Sequence[t.Any] = ()) -> list[tuple[t.Any, ...]]:
         """Rows of a read-only statement; raises ProbeError with the server's own message."""
         try:
             import psycopg2
         except ImportError as error:
             raise ProbeError("library missing: %s" % error, "apt-get install python3-psycopg2") from None
-        if self._connection is None:
-            _become_postgres()
+        server = tuple(arguments.get(name) for name in ("host", "port", "user", "database", "secret"))
+        if server not in self._connections:
+            options, remedy = self._way(arguments)
             try:
-                self._connection = psycopg2.connect(dbname="postgres", **_CONNECTION)
-                self._connection.set_session(readonly=True, autocommit=True)
+                connection = psycopg2.connect(**options, **_CONNECTION)
+                connection.set_session(readonly=True, autocommit=True)
             except psycopg2.Error as error:
-                raise UnansweredError("PostgreSQL does not answer: %s" % _first_line(error), "systemctl restart postgresql") from None
+                raise UnansweredError("PostgreSQL does not answer: %s" % _first_line(error), remedy) from None
+            self._connections[server] = connection
         try:
-            with self._connection.cursor() as cursor:
+            with self._connections[server].cursor() as cursor:
                 cursor.execute(statement, values)
                 rows: list[tuple[t.Any, ...]] = cursor.fetchall()
                 return rows
         except psycopg2.Error as error:
             raise ProbeError("PostgreSQL refused the query: %s" % _first_line(error)) from None
 
+    def _way(self, arguments: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], str]:
+        """(options of the connection, what helps when there is none): the local socket, or `host` over the network."""
+        host = arguments.get("host")
+        if not host:
+            _become_postgres()
+            return {"host": _SOCKETS, "user": _USER, "dbname": "postgres"}, "systemctl restart postgresql"
+        password = self.secrets.get(str(arguments.get("secret")))
+        if not password:
+            raise ProbeError("no password was given for PostgreSQL on %s" % host)
+        options = {"host": host, "port": arguments.get("port") or 5432, "user": arguments.get("user"), "password": password}
+        options.update(dbname=arguments.get("database"), sslmode=arguments.get("sslmode") or "require")
+        if arguments.get("sslrootcert"):
+            options["sslrootcert"] = arguments["sslrootcert"]
+        return options, "check postgresql_user, postgresql_password and postgresql_sslmode, and whom the server on %s lets in" % host
+
     def fact_version(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Major and minor version of the server, as in "17.6"."""
-        number = int(self.query("SHOW server_version_num")[0][0])
+        number = int(self.query(arguments, "SHOW server_version_num")[0][0])
         return Observation("%d.%d" % (number // 10000, number % 10000), "server_version_num")
 
     def fact_database(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Names of the databases that accept connections, a list."""
-        rows = self.query("SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1")
+        rows = self.query(arguments, "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1")
         return Observation([row[0] for row in rows], "pg_database")
 
     def fact_role(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -93,11 +116,11 @@ class PostgresqlProbe(Probe):
         """
         if not arguments.get("name"):
             raise ProbeError("fact role needs `name`")
-        rows = self.query(_ROLE, [arguments["name"]])
+        rows = self.query(arguments, _ROLE, [arguments["name"]])
         if not rows or not rows[0][5]:
             raise ProbeError("role %s does not exist or cannot log in" % arguments["name"])
         found = [words for words, granted in zip(_PRIVILEGES, rows[0]) if granted]
-        found += ["member of %s" % row[0] for row in self.query(_MEMBERSHIPS, [arguments["name"]])]
+        found += ["member of %s" % row[0] for row in self.query(arguments, _MEMBERSHIPS, [arguments["name"]])]
         return Observation(found, "pg_roles, role %s" % arguments["name"])
 
 
