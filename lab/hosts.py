@@ -177,7 +177,8 @@ def write_known_hosts(engine: Engine) -> None:
         if state(engine, host) == "running":
             keys = engine.docker("exec", host.name, "sh", "-c", "cat /etc/ssh/ssh_host_*_key.pub")
             address, port = host.ssh_endpoint
-            lines += [f"[{address}]:{port} {' '.join(key.split()[:2])}" for key in keys.splitlines()]
+            # Also by the names under which the other hosts reach it: through a bastion, or from a control host.
+            lines += [f"[{address}]:{port},{host.address},{host.name} {' '.join(key.split()[:2])}" for key in keys.splitlines()]
     fresh = KNOWN_HOSTS.with_suffix(".new")
     fresh.write_text("".join(f"{line}\n" for line in lines))
     fresh.replace(KNOWN_HOSTS)

@@ -30,6 +30,16 @@ def reset(arguments: argparse.Namespace) -> None:
     _bring_up(_running(), hosts.named(arguments.hosts), fresh=True)
 
 
+def remove(arguments: argparse.Namespace) -> None:
+    engine = _running()
+    chosen = hosts.named(arguments.hosts)
+    hosts.clear_names(engine, chosen)
+    for host in chosen:
+        hosts.remove(engine, host)
+        say(f"{host.name}: removed")
+    hosts.write_known_hosts(engine)
+
+
 def make_image(arguments: argparse.Namespace) -> None:
     engine = engines.ensure()
     say(f"Image {image.ensure(engine, rebuild=arguments.rebuild)}")
@@ -148,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("--fresh", action="store_true", help="recreate the hosts bare")
     start.add_argument("hosts", nargs="*", metavar="HOST", help="these only; the way to start one that the lab does not always have")
     add("reset", reset, "recreate hosts bare, leave the others").add_argument("hosts", nargs="+", metavar="HOST")
+    add("remove", remove, "remove hosts and their volumes").add_argument("hosts", nargs="+", metavar="HOST")
     add("image", make_image, "make the base image").add_argument("--rebuild", action="store_true", help="make it anew, with today's packages")
     add("secrets", make_secrets, "make the lab's passwords, unless they exist")
     add("down", down, "stop the hosts, and the engine if it is the lab's own")
