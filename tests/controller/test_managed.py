@@ -49,7 +49,6 @@ def test_nothing_is_dropped_in_silence(managed: Untouched) -> None:
     assert all(one["reason"].startswith("managed: ") for one in rows.values() if one["subject"] == "lab-data" and one["item"] in unasked)
     for item in ("pg.version", "pg.database", "pg.user.least_priv", "pg.reachable", "fw.ssh.reachable"):
         assert (rows[item, "lab-data"]["vantage"], rows[item, "lab-data"]["outcome"]) == ("lab-app", "missing"), rows[item, "lab-data"]
-    assert "no role of the collection touches it" in rows["pg.version", "lab-data"]["remedy"]
 
 
 def test_a_managed_postgresql_without_a_password_is_named(managed: Untouched) -> None:
