@@ -41,7 +41,7 @@ class ActionModule(PreflightAction):
 
     def act(self) -> dict[str, t.Any]:
         project, run = self.project(), self.current_run()
-        asked = project_questions(project, self.groups, self.hostvars)
+        asked = project_questions(project, self.groups, self.thresholds)
         look = problems_of_run if self.options["gated"] else problems_of_inventory
         problems = look(project, self._loader, self.inventory)
         remember(run, project, asked, problems)
@@ -97,7 +97,7 @@ class ActionModule(PreflightAction):
                 continue
             variables = self.variables_of(question.subject, preflight_vantage=question.vantage)
             try:
-                item = item_for(project, question.item, question.subject, self.hostvars)
+                item = item_for(project, question.item, question.subject, self.thresholds)
                 secret_of(question, arguments_of(item, variables, self._loader), variables, self._loader)
             except AskingError as error:
                 errors.append("item %s on %s: %s" % (question.item, question.subject, error))

@@ -43,7 +43,9 @@ class ActionModule(PreflightAction):
         self.assert_own_connection()
         project, run = self.project(), self.current_run()
         door, vantage = self.options["door"], self.options["vantage"]
-        asked = [one for one in project_questions(project, self.groups, self.hostvars) if self._is_mine(one)]
+        asked = project_questions(project, self.groups, self.thresholds, self._is_mine)
+        if not asked:
+            return {"changed": False, "counts": {}}
         secrets = sorted({one for name in {self.host, *(one.subject for one in asked)} for one in self.secrets_of(name)}, key=len, reverse=True)
         pairs, answers = self._prepare(project, asked, secrets)
         reason = "the call ended without an answer"
@@ -60,20 +62,20 @@ class ActionModule(PreflightAction):
         counts = {status: sum(one["status"] == status for one in answers) for status in ("pass", "fail", "error")}
         return {"changed": False, "counts": counts}
 
-    def _is_mine(self, question: Question) -> bool:
+    def _is_mine(self, subject: str, vantage: str, door: str) -> bool:
         """On itself, a host answers for itself and has the controller look at it; outside, it looks at the others."""
-        if question.door != self.options["door"]:
+        if door != self.options["door"]:
             return False
         if self.options["vantage"] == "outside":
-            return question.vantage == self.host and question.subject != self.host
-        return question.subject == self.host and question.vantage in (self.host, CONTROLLER)
+            return vantage == self.host and subject != self.host
+        return subject == self.host and vantage in (self.host, CONTROLLER)
 
     def _prepare(self, project: Project, asked: list[Question], secrets: list[str]) -> tuple[list[Pair], list[Answer]]:
         """(what can be asked, errors for what cannot)."""
         pairs, answers = [], []
         self._secrets = {}
         for question in asked:
-            item = item_for(project, question.item, question.subject, self.hostvars)
+            item = item_for(project, question.item, question.subject, self.thresholds)
             try:
                 variables = self.variables_of(question.subject, preflight_vantage=question.vantage)
                 arguments = arguments_of(item, variables, self._loader)

@@ -30,9 +30,10 @@ from ansible.utils.display import Display
 
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._board import Line, board, no_verdict
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import current_run
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import current_run, load_project
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._moment import clock
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import InputError
 
 _COLLECTION = "gonogo.preflight."
 _EXIT = 2
@@ -70,6 +71,9 @@ class CallbackModule(CallbackBase):
                 for block in play.compile():
                     for task in _tasks(block):
                         self._expect_doors(task)
+        # Workers are forked from this process, and find it loaded. What is wrong with it, the action says that needs it.
+        with contextlib.suppress(InputError):
+            load_project()
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
         """Which doors the tasks of an include are to pass, seen when they begin."""

@@ -24,6 +24,9 @@ DOORS: t.Mapping[str, str] = {"host": "start", "live": "live"}
 Groups = t.Mapping[str, t.Sequence[str]]
 """Inventory group to its hosts, in inventory order."""
 
+Wanted = t.Callable[[str, str, str], bool]
+"""Whether the question of (subject, vantage, door) is wanted."""
+
 Thresholds = t.Mapping[str, t.Mapping[str, t.Any]]
 """Item to the expectation that the inventory of one host sets for it."""
 
@@ -156,25 +159,35 @@ def empty_groups(items: t.Sequence[Item], groups: Groups, excused: t.Container[s
     return ["%s asks the hosts of group %s, which has none" % (item.id, item.hosts) for item in items if item.id not in excused and not subjects(item, groups)]
 
 
-def questions(items: t.Sequence[Item], groups: Groups, thresholds: t.Mapping[str, Thresholds], managed: t.Collection[str] = ()) -> list[Question]:
+def questions(
+    items: t.Sequence[Item],
+    groups: Groups,
+    thresholds: t.Mapping[str, Thresholds],
+    managed: t.Collection[str] = (),
+    wanted: t.Optional[Wanted] = None,
+) -> list[Question]:
     """Every question of the checklist, from data alone.
 
     An item of an empty group still gets one row, with the group as its subject, so that no report loses it; so does an
     item that only a login on a managed host would answer.
 
     :param thresholds: host to the expectations its inventory sets.
+    :param wanted: which questions to return, for who needs a few of many; all by default.
     """
     found = []
     for item in items:
         answering = subjects(item, groups, managed)
         for subject in answering or ["group " + item.hosts]:
-            asked = effective(item, thresholds.get(subject, {}), managed=subject in managed)
             unasked = _needs_login(item, subject, managed)
+            vantage = vantage_of(item, subject, groups, managed) if answering and not unasked else ""
+            if wanted is not None and not wanted(subject, vantage, DOORS[item.stage]):
+                continue
+            asked = effective(item, thresholds.get(subject, {}), managed=subject in managed)
             found.append(
                 Question(
                     item=asked.id,
                     subject=subject,
-                    vantage=vantage_of(asked, subject, groups, managed) if answering and not unasked else "",
+                    vantage=vantage,
                     door=DOORS[asked.stage],
                     severity=asked.severity,
                     title=asked.title,

@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.vars.hostvars import HostVars
 
-from ._context import Project, current_run, load_project
+from ._context import HostThresholds, Project, current_run, load_project
 from ._inventory import Inventory
 from ._run import Run
 from ._yaml import InputError
@@ -120,6 +120,10 @@ class PreflightAction(ActionBase):
 
     def project(self) -> Project:
         return load_project()
+
+    @functools.cached_property
+    def thresholds(self) -> HostThresholds:
+        return HostThresholds(self.project(), self.hostvars, self.groups["all"])
 
     def current_run(self) -> Run:
         return current_run()

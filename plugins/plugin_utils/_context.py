@@ -18,17 +18,17 @@ from ansible.utils.vars import load_extra_vars
 from ..module_utils import _expect
 from ..module_utils._groups import VARIABLE as MAPPING
 from ..module_utils._managed import REMEDY, differences
-from ..module_utils._questions import CONTROLLER, Item, Thresholds, effective, empty_groups, questions, subjects
+from ..module_utils._questions import CONTROLLER, Item, Thresholds, Wanted, effective, empty_groups, questions, subjects
 from ..module_utils._verdict import DEPLOYMENT, PEOPLE, Attestation, Question, Verdict, Waiver, day, decide
 from ._attestations import Attestations, load_attestations, request
 from ._catalogue import COLLECTION, Policy, check_groups, load_catalogue, load_checklist, load_policy
 from ._inventory import DECISIVE, Inventory
 from ._provisioning import PROVISIONED, provisioning
 from ._run import Run, reports_directory
-from ._undecided import undecided
+from ._undecided import undecided, yaml_files
 from ._yaml import InputError, nearest, shown
 
-__all__ = ["Project", "current_run", "decide_now", "hosts_thresholds", "load_project", "problems_of_inventory", "problems_of_run"]
+__all__ = ["HostThresholds", "Project", "current_run", "decide_now", "load_project", "problems_of_inventory", "problems_of_run"]
 
 # Ansible makes the constants of its configuration when it starts; no type checker sees them.
 _CONFIGURED: t.Any = constants
@@ -73,16 +73,40 @@ def _policy_directory(source: str) -> str:
     )
 
 
+# Workers are forked from the process that plays: what it has loaded need not be loaded for every task and host again.
+_loaded: dict[tuple[t.Any, ...], Project] = {}
+
+
 def load_project() -> Project:
-    """Load and check policy, catalogue and checklist; raises InputError."""
+    """Policy, catalogue and checklist as their files are now, checked; raises InputError."""
     sources = inventory_sources()
     if not sources:
         raise InputError("the command line", 0, "names no inventory; give one with -i")
     directory = _policy_directory(sources[0])
     own = os.path.join(os.path.dirname(os.path.dirname(directory)), "checklists")
-    _refuse_undecided(sources, directory, own, os.path.join(os.path.dirname(own), "app"))
     shipped = os.path.join(COLLECTION, "checklists")
-    places = [shipped] if os.path.realpath(own) == os.path.realpath(shipped) else [shipped, own]
+    beside = [os.path.join(os.path.dirname(source), name) for source in sources if os.path.isfile(source) for name in ("group_vars", "host_vars")]
+    decided = [*sources, *beside, directory, own, os.path.join(os.path.dirname(own), "app")]
+    files = (*sources, *map(_state, yaml_files([*decided, shipped])))
+    if files not in _loaded:
+        _refuse_undecided(decided)
+        _loaded.clear()
+        places = [shipped] if os.path.realpath(own) == os.path.realpath(shipped) else [shipped, own]
+        _loaded[files] = _load(places, directory, shown(sources[0]))
+    return _loaded[files]
+
+
+def _state(path: str) -> tuple[t.Any, ...]:
+    """What differs once the file at `path` is another one or was written to."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        return path, error.errno  # Whoever needs this file says so.
+    return path, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _load(places: t.Sequence[str], directory: str, inventory: str) -> Project:
+    """The project with the catalogues and checklists of `places` and the policy in `directory`, for people called `inventory`."""
     catalogue = load_catalogue(places)
     policy = load_policy(directory, [*catalogue, PROVISIONED])
     path = next(
@@ -96,13 +120,12 @@ def load_project() -> Project:
     items = load_checklist(path, catalogue)
     of_people = [item.id for item in items if item.attest]
     attestations = load_attestations(directory, {**catalogue, **{item.id: item for item in items}}, of_people)
-    return Project(policy, attestations, tuple(items), catalogue, path, os.path.basename(directory), shown(sources[0]))
+    return Project(policy, attestations, tuple(items), catalogue, path, os.path.basename(directory), inventory)
 
 
-def _refuse_undecided(sources: t.Sequence[str], *directories: str) -> None:
+def _refuse_undecided(places: t.Sequence[str]) -> None:
     """Raise InputError for what the project leaves to its people and nobody has decided, all of it at once."""
-    beside = [os.path.join(os.path.dirname(source), name) for source in sources if os.path.isfile(source) for name in ("group_vars", "host_vars")]
-    left = undecided([*sources, *beside, *directories])
+    left = undecided(places)
     if left:
         message = "%d undecided; replace the word UNDECIDED:\n%s" % (len(left), "\n".join("- " + one for one in left))
         raise InputError("this project", 0, message)
@@ -113,25 +136,38 @@ def current_run(*, main_process: bool = False) -> Run:
     return Run(reports_directory(_CONFIGURED.CONFIG_FILE), os.getpid() if main_process else os.getppid())
 
 
-def hosts_thresholds(project: Project, hostvars: t.Mapping[str, t.Any], hosts: t.Iterable[str]) -> dict[str, Thresholds]:
-    """The `preflight_thresholds` of each host; raises InputError for one that cannot be used."""
-    found: dict[str, Thresholds] = {}
-    for host in hosts:
-        values = hostvars[host].get("preflight_thresholds", {})
+class HostThresholds(t.Dict[str, Thresholds]):
+    """Host to its `preflight_thresholds`, read and checked when asked for; raises InputError for those that cannot be used."""
+
+    def __init__(self, project: Project, hostvars: t.Mapping[str, t.Any], hosts: t.Container[str]) -> None:
+        super().__init__()
+        self._project = project
+        self._hostvars = hostvars
+        self._hosts = hosts
+
+    def get(self, host: str, default: t.Any = None) -> t.Any:
+        return self[host] if host in self._hosts else default
+
+    def __missing__(self, host: str) -> Thresholds:
+        values = self._hostvars[host].get("preflight_thresholds", {})
         where = "inventory variable preflight_thresholds of %s" % host
         if not isinstance(values, dict):
             raise InputError(where, 0, "is %r; it maps an item to its expectation" % (values,))
         for name, expectation in values.items():
-            if name not in project.catalogue:
-                raise InputError(where, 0, "has %r; %s" % (name, nearest(name, project.catalogue)))
-            if project.catalogue[name].attest:
-                raise InputError(where, 0, "is answered by people and has no threshold", item=name)
-            try:
-                _expect.check(expectation)
-            except _expect.ExpectationError as error:
-                raise InputError(where, 0, str(error), item=name) from None
-        found[host] = {name: dict(expectation) for name, expectation in values.items()}
-    return found
+            self._check(where, name, expectation)
+        self[host] = {name: dict(expectation) for name, expectation in values.items()}
+        return self[host]
+
+    def _check(self, where: str, name: str, expectation: t.Any) -> None:
+        catalogue = self._project.catalogue
+        if name not in catalogue:
+            raise InputError(where, 0, "has %r; %s" % (name, nearest(name, catalogue)))
+        if catalogue[name].attest:
+            raise InputError(where, 0, "is answered by people and has no threshold", item=name)
+        try:
+            _expect.check(expectation)
+        except _expect.ExpectationError as error:
+            raise InputError(where, 0, str(error), item=name) from None
 
 
 def problems_of_inventory(project: Project, loader: t.Any, inventory: Inventory) -> list[str]:
@@ -213,12 +249,18 @@ def _difference(project: Project, group: str, wanted: t.Sequence[str], found: t.
     return sentences
 
 
-def project_questions(project: Project, groups: t.Mapping[str, t.Sequence[str]], hostvars: t.Mapping[str, t.Any]) -> list[Question]:
-    """Every question of the checklist, from checklist, inventory groups and thresholds; raises InputError."""
+def project_questions(
+    project: Project,
+    groups: t.Mapping[str, t.Sequence[str]],
+    thresholds: HostThresholds,
+    wanted: t.Optional[Wanted] = None,
+) -> list[Question]:
+    """Every question of the checklist, or those that are `wanted`, from checklist, inventory groups and thresholds; raises InputError."""
     check_groups(project.checklist_path, project.items, groups)
-    thresholds = hosts_thresholds(project, hostvars, groups.get("all", ()))
+    for host in groups.get("all", ()) if wanted is None else ():
+        thresholds.get(host)
     items = {item.id: item for item in project.items}
-    asked = questions(project.items, groups, thresholds, project.policy.managed)
+    asked = questions(project.items, groups, thresholds, project.policy.managed, wanted)
     return [replace(one, remedy=_remedy(project, items[one.item], one)) for one in asked]
 
 
@@ -241,10 +283,10 @@ def _provision_command(role: str, subject: str) -> str:
     return "ansible-playbook %s -i %s --tags %s --limit %s" % (playbook, inventory, role, subject)
 
 
-def item_for(project: Project, name: str, subject: str, hostvars: t.Mapping[str, t.Any]) -> Item:
+def item_for(project: Project, name: str, subject: str, thresholds: HostThresholds) -> Item:
     """The item as it is asked of `subject`."""
     item = next(item for item in project.items if item.id == name)
-    return effective(item, hosts_thresholds(project, hostvars, [subject])[subject], managed=subject in project.policy.managed)
+    return effective(item, thresholds[subject], managed=subject in project.policy.managed)
 
 
 def decide_now(run: Run, project: Project, door: str, asked: t.Sequence[Question], problems: t.Sequence[str]) -> Verdict:

@@ -16,7 +16,7 @@ __all__ = ["refusal", "take_verdict"]
 def take_verdict(action: PreflightAction, door: str) -> Verdict:
     """The verdict of `door` now; also kept for the report. Raises InputError when the data cannot be used."""
     project, run = load_project(), action.current_run()
-    asked = project_questions(project, action.groups, action.hostvars)
+    asked = project_questions(project, action.groups, action.thresholds)
     problems = problems_of_run(project, action._loader, action.inventory)
     remember(run, project, asked, problems)
     verdict = decide_now(run, project, door, asked, problems)

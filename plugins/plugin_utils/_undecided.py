@@ -11,7 +11,7 @@ import yaml
 
 from ._yaml import shown
 
-__all__ = ["undecided"]
+__all__ = ["undecided", "yaml_files"]
 
 _WORD = "UNDECIDED"
 _ENDINGS = (".yml", ".yaml", ".json")
@@ -21,7 +21,7 @@ _NO_OWNERS = ("all", "vars", "expect", "with")
 def undecided(places: t.Iterable[str]) -> list[str]:
     """A sentence for each undecided value in the YAML files of `places` (files and directories): file, line, key and meaning."""
     sentences = []
-    for path in _files(places):
+    for path in yaml_files(places):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 text = file.read()
@@ -32,7 +32,8 @@ def undecided(places: t.Iterable[str]) -> list[str]:
     return sentences
 
 
-def _files(places: t.Iterable[str]) -> t.Iterator[str]:
+def yaml_files(places: t.Iterable[str]) -> t.Iterator[str]:
+    """The paths of `places` that are files, and of the YAML files below those that are directories."""
     for place in dict.fromkeys(places):
         if os.path.isfile(place):
             yield place
