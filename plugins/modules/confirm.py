@@ -12,19 +12,8 @@ description:
   - On NO-GO the release that this run started is replaced by the one before it, and the task fails.
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
-options:
-  project:
-    description: Name of the Compose project.
-    type: str
-    required: true
-  directory:
-    description: Directory of the project on the host.
-    type: path
-    required: true
-  wait:
-    description: Seconds that the previous release may take to become healthy again.
-    type: int
-    default: 120
+extends_documentation_fragment:
+  - gonogo.preflight.release
 notes:
   - Does nothing in check mode, since nothing was started.
 seealso:

@@ -15,25 +15,13 @@ description:
     puts it, and keeps the link C(<directory>/current), through which nginx reads where the release listens.
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
+extends_documentation_fragment:
+  - gonogo.preflight.release
 options:
-  project:
-    description: Name of the Compose project.
-    type: str
-    required: true
-  directory:
-    description: Directory of the project on the host.
-    type: path
-    required: true
   release:
     description: Name of the release, a directory below C(releases/).
     type: str
     required: true
-  wait:
-    description: Seconds that the services may take to become healthy.
-    type: int
-    default: 120
-requirements:
-  - The collection C(community.docker) on the controller, Docker Engine, the Compose plugin and nginx on the host
 notes:
   - In check mode the verdict is taken and nothing is started.
 seealso:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import pathlib
 import re
@@ -28,6 +29,32 @@ def test_every_plugin_is_documented(kind: str) -> None:
     documents = json.loads(done.stdout)
     for name in names:
         assert documents[name]["doc"]["description"], name
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_role_is_documented(role: str) -> None:
+    name = "gonogo.preflight.%s" % role
+    done = subprocess.run(["ansible-doc", "--json", "-t", "role", name], cwd=ROOT, capture_output=True, text=True, check=True)
+    document = json.loads(done.stdout)[name]["entry_points"]["main"]
+    assert document["short_description"] and document["description"]
+    for option, spec in document.get("options", {}).items():
+        assert spec["description"] and spec["type"], option
+
+
+@pytest.mark.parametrize("action", ["release", "confirm", "gate", "validate", "verify", "provisioned"])
+def test_an_actions_options_are_those_that_are_documented(action: str) -> None:
+    name = "gonogo.preflight.%s" % action
+    done = subprocess.run(["ansible-doc", "--json", "-t", "module", name], cwd=ROOT, capture_output=True, text=True, check=True)
+    documented = json.loads(done.stdout)[name]["doc"].get("options", {})
+    taken = _options(action)
+    facts = {key: {one: spec.get(one) for one in ("type", "choices", "default")} for key, spec in documented.items()}
+    assert {key: {one: spec.get(one) for one in ("type", "choices", "default")} for key, spec in taken.items()} == facts
+
+
+def _options(action: str) -> dict[str, dict[str, object]]:
+    tree = ast.parse((ROOT / "plugins" / "action" / (action + ".py")).read_text())
+    assigned = (node for node in ast.walk(tree) if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "OPTIONS")
+    return next((ast.literal_eval(node.value) for node in assigned), {})
 
 
 def test_every_action_has_its_documentation_module() -> None:
@@ -60,3 +87,14 @@ def test_only_the_release_calls_compose() -> None:
     assert callers == [pathlib.Path("plugins/plugin_utils/_release.py")]
     users = [path.name for path in (ROOT / "plugins").rglob("*.py") if "_release import" in path.read_text()]
     assert sorted(users) == ["confirm.py", "release.py"]
+
+
+MESSAGES = re.findall(r"^### `(.+)`$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
+# What other programs say, and what a probe puts together.
+FOREIGN = {"Unable to start service nginx", "failed to validate", "HTTP 503", "answered 2 times in one run"}
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_every_message_of_the_troubleshooting_page_exists(message: str) -> None:
+    sources = [path.read_text() for directory in ("plugins", "roles") for path in (ROOT / directory).rglob("*") if path.suffix in (".py", ".yml")]
+    assert message in FOREIGN or any(message in " ".join(source.split()) for source in sources)
