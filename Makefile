@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 # What a person's own environment sets must not change what this project does.
 unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 
-.PHONY: help setup lab app lint unit browser pictures test test-long demo demo-nogo clean
+.PHONY: help setup lab app lint unit browser pictures matrix test test-long demo demo-nogo benchmark-verify clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,10 @@ setup: .venv/.ready .collections/ansible_collections/gonogo/preflight ## Make th
 
 .venv-unit/.ready: requirements/unit.txt tools/setup.sh
 	@tools/setup.sh unit
+	@touch $@
+
+.venv-floor/.ready .venv-next/.ready .venv-bench/.ready: .venv-%/.ready: requirements/%.txt tools/setup.sh
+	@tools/setup.sh $*
 	@touch $@
 
 .venv-app/.ready: examples/app/requirements-test.txt tools/setup.sh
@@ -57,6 +61,10 @@ pictures: setup ## Take the pictures of docs/ anew
 
 test: lint unit browser app ## Every check and every test
 	@$(BIN)/python -m pytest -q tests/controller tests/lab
+	@$(MAKE) --no-print-directory matrix
+
+matrix: app .venv-floor/.ready .venv-next/.ready ## The oldest and the newest ansible-core: controller tests, and the lab verified
+	@for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q tests/controller tests/matrix; done
 
 test-long: app ## The long proofs that `make test` leaves out
 	@$(BIN)/python -m pytest -q -m long tests/controller tests/lab
@@ -67,7 +75,10 @@ demo: app ## Provision bare hosts, verify them, deploy on GO
 demo-nogo: app ## Break Redis persistence, see NO-GO, mend it with the command of the report
 	@$(BIN)/python lab/demo_nogo.py
 
+benchmark-verify: app .venv-bench/.ready ## Time verification beside other ways to check the same, write docs/benchmarks.md
+	@$(BIN)/python benchmarks/verify/run.py
+
 clean: ## Remove the lab and everything that make has made
 	@python3 lab/lab.py clean
-	@rm -rf .venv .venv-unit .venv-app .collections .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis reports tests/output
+	@rm -rf .venv .venv-* .collections .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis reports tests/output
 	@find . \( -name __pycache__ -o -name '.*_cache' \) -type d -prune -exec rm -rf {} +

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes the virtual environments with the pinned packages, on the newest Python of this machine that Ansible supports.
+# Makes the virtual environments with the pinned packages, on the newest Python of this machine that their Ansible supports.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,7 +9,7 @@ works() { "$1" -c 'import sys, ssl, ctypes; sys.exit(sys.version_info < (3, 11))
 
 newest_python() {
   local version candidate
-  for version in 3.14 3.13 3.12 3.11; do
+  for version in "${versions[@]}"; do
     for candidate in "python$version" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/"python$version"; do
       if works "$candidate"; then command -v "$candidate" && return; fi
     done
@@ -32,9 +32,15 @@ install_packages() {
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >/dev/null
 }
 
+versions=(3.14 3.13 3.12 3.11)
+# ansible-core 2.19 runs on nothing newer than 3.13.
+[[ ${1:?which environment: controller, unit, app, floor, next, bench or browser} == floor ]] && versions=(3.13 3.12 3.11 3.14)
 python=$(newest_python) || {
   install_packages python3 python3-venv
-  python=$(newest_python) || {
+  versions=(3.14 3.13 3.12 3.11)
+# ansible-core 2.19 runs on nothing newer than 3.13.
+[[ ${1:?which environment: controller, unit, app, floor, next, bench or browser} == floor ]] && versions=(3.13 3.12 3.11 3.14)
+python=$(newest_python) || {
     echo "setup: Python 3.11, 3.12, 3.13 or 3.14 is needed; found: $(python3 --version 2>&1 || true)." >&2
     echo "Use Debian 12, Ubuntu 24.04 or newer, or install one with pyenv (pyenv install 3.13)." >&2
     exit 2
@@ -60,9 +66,10 @@ install_browser() {
   fi
 }
 
-case ${1:?which environment: controller, unit, app or browser} in
+case $1 in
   controller) make_environment .venv requirements/dev.txt ;;
   unit) make_environment .venv-unit requirements/unit.txt ;;
   browser) install_browser ;;
   app) make_environment .venv-app examples/app/requirements-test.txt ;;
+  floor | next | bench) make_environment ".venv-$1" "requirements/$1.txt" ;;
 esac
