@@ -32,6 +32,7 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import P
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._board import Line, board, no_verdict
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import current_run, load_project
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._moment import clock
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._page import prepare
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import InputError
 
@@ -71,6 +72,8 @@ class CallbackModule(CallbackBase):
                 for block in play.compile():
                     for task in _tasks(block):
                         self._expect_doors(task)
+            if self._doors:
+                prepare()
         # Workers are forked from this process, and find it loaded. What is wrong with it, the action says that needs it.
         with contextlib.suppress(InputError):
             load_project()

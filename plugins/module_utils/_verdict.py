@@ -247,9 +247,12 @@ def _row(question: Question, answers: t.Sequence[Answer], waivers: t.Sequence[Wa
         at=float(answer.get("at", 0.0)),
     )
     # A waiver excuses what the system answered, not an answer that does not count.
-    if answer and status in ("fail", "error") and excuse is not None:
+    if answer and excuse is not None:
         why = "%s (%s)" % (excuse.reason, excuse.owner)
-        return replace(row, outcome="waived", through=True, reason=why, by=excuse.owner, until=excuse.expires or 0.0, origin=excuse.origin)
+        row = replace(row, by=excuse.owner, until=excuse.expires or 0.0, origin=excuse.origin)
+        if status == "pass":
+            return replace(row, reason="waived without need: " + why)
+        return replace(row, outcome="waived", through=True, reason=why)
     if status == "fail" and question.severity == "warn":
         return replace(row, outcome="warned", through=True)
     return row

@@ -8,9 +8,9 @@ import re
 import textwrap
 import typing as t
 
-from ..module_utils._verdict import Row, day
+from ..module_utils._verdict import PEOPLE, Row, day
 from ._attestations import WRITE
-from ._findings import Finding, plain_line, typed
+from ._findings import Finding, deployment, plain_line, typed
 from ._moment import SOON, days_left, elapsed
 from ._yaml import shown
 
@@ -73,7 +73,8 @@ def _boxes(rows: t.Sequence[Row], width: int) -> str:
 
 def _ending(report: Report) -> list[Line]:
     """Excuses and answers of people that end within two weeks."""
-    rows = [row for row in report.rows if row.through and row.until and days_left(row.until, report.now) <= SOON]
+    needed = [row for row in report.rows if row.outcome == "waived" or (row.through and row.question.vantage == PEOPLE)]
+    rows = [row for row in needed if row.until and days_left(row.until, report.now) <= SOON]
     lines = []
     for row in sorted(rows, key=lambda one: one.until):
         left = days_left(row.until, report.now)
@@ -152,19 +153,8 @@ def _verdict(report: Report) -> list[Line]:
     lines = [Line(" %-6s    %s, checklist %s" % (report.word, context.get("environment", "?"), context.get("checklist", "?")), tone)]
     lines += _wrapped(" " * 11, "%d answers in %s: %s" % (len(report.rows), elapsed(report.now - report.run.started), counts or "none"))
     for event in report.deployments:
-        lines += _wrapped(" " * 11, _deployment(event))
+        lines += _wrapped(" " * 11, deployment(event))
     return lines if report.deployments else [*lines, Line(" " * 11 + "Nothing was deployed.")]
-
-
-def _deployment(event: t.Mapping[str, t.Any]) -> str:
-    words = {
-        "started": "release %s is serving on %s",
-        "unchanged": "release %s was serving on %s already; nothing changed",
-        "starting": "release %s was being started on %s when the run ended",
-    }
-    if str(event["outcome"]) in words:
-        return words[str(event["outcome"])] % (event["release"], event["host"])
-    return "%s: %s" % (event["host"], plain_line(event["message"]))
 
 
 def no_verdict(reason: str) -> list[Line]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ..module_utils._verdict import PEOPLE, Row
 from ._attestations import WRITE
 
-__all__ = ["Finding", "findings", "mends", "order", "plain_line", "typed", "unreachable"]
+__all__ = ["Finding", "deployment", "findings", "mends", "order", "plain_line", "typed", "unreachable"]
 
 _LONGEST = 400
 _FEW = 3
@@ -110,6 +110,18 @@ def typed(mend: str) -> tuple[str, str]:
         what, _colon, entry = mend.partition(": ")
         return what + ":", entry
     return "", mend
+
+
+def deployment(event: t.Mapping[str, t.Any]) -> str:
+    """What came of a release on one host."""
+    words = {
+        "started": "release %s is serving on %s",
+        "unchanged": "release %s was serving on %s already; nothing changed",
+        "starting": "release %s was being started on %s when the run ended",
+    }
+    if str(event["outcome"]) in words:
+        return words[str(event["outcome"])] % (event["release"], event["host"])
+    return "%s: %s" % (event["host"], plain_line(event["message"]))
 
 
 def plain_line(text: str, longest: int = _LONGEST) -> str:

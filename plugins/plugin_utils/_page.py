@@ -17,13 +17,13 @@ import typing as t
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..module_utils._verdict import DEPLOYMENT, Row, day
-from ._findings import plain_line, typed
+from ._findings import deployment, plain_line, typed
 from ._moment import SOON, days_left, elapsed, stamp
 
 if t.TYPE_CHECKING:
     from ._report import Report
 
-__all__ = ["page"]
+__all__ = ["page", "prepare"]
 
 _SOURCES = os.path.join(os.path.dirname(__file__), "report_page")
 _WIDE = 3
@@ -33,6 +33,11 @@ OUTCOMES = ("fail", "error", "missing", "warned", "waived", "not_applicable", "p
 _WORST = {name: rank for rank, name in enumerate(OUTCOMES)}
 _MARKS = {"fail": "✕", "error": "!", "missing": "?", "warned": "▲", "waived": "w", "not_applicable": "–", "pass": "✓"}
 _WORDS = {"not_applicable": "not applicable"}
+
+
+def prepare() -> None:
+    """Compile the template, which costs more than writing the page, before workers are forked that need it too."""
+    _template()
 
 
 def page(report: Report) -> str:
@@ -81,6 +86,7 @@ def _template() -> t.Any:
         word=lambda name: _WORDS.get(name, name),
         area=lambda name: name.replace("_", " "),
         typed=typed,
+        deployment=deployment,
         day=day,
     )
     return environment.get_template("page.html.j2")

@@ -92,7 +92,8 @@ def test_a_go_says_so_and_shows_what_serves(open_page: Open, tmp_path: pathlib.P
     page = open_page(one_host(tmp_path, None).write()[-1]).page
     expect(page.get_by_role("heading", level=1)).to_have_text("GO")
     expect(page.locator(".finding")).to_have_count(0)
-    expect(page.get_by_text("release 1.4.0-fce974f6 started")).to_be_visible()
+    expect(page.get_by_role("row", name="pg.max_connections").first).to_contain_text("waived without need: the pool is resized on Friday")
+    expect(page.get_by_text("release 1.4.0-fce974f6 is serving on launch1")).to_be_visible()
 
 
 def test_excuses_show_days_left_and_the_real_result(open_page: Open, small: str) -> None:
@@ -216,4 +217,5 @@ def test_it_can_be_read_on_a_telephone_and_without_scripts(browser: t.Any, small
     page.goto(pathlib.Path(small).as_uri())
     expect(page.get_by_text(MEND)).to_be_visible()
     expect(page.get_by_role("row", name="redis.version")).to_be_visible()
+    assert page.locator("html").bounding_box()["width"] <= 390
     context.close()

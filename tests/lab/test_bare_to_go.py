@@ -100,7 +100,7 @@ def test_the_run_shows_its_phases_and_how_far_it_is(first: Played) -> None:
     assert any(re.fullmatch(r"\[ *\d+:\d\d\] Verify every host", line) for line in lines), first.output
     progress = [re.fullmatch(r"\[.*\]   (\S+): (\d+) answers: .* \((\d+) of (\d+)\)", line) for line in lines]
     found = [match.groups() for match in progress if match]
-    assert {host for host, *_ in found} == {APP, DATA}
+    assert {host for host, _items, _answered, _owed in found} == {APP, DATA}
     asked = sum(one["vantage"] not in ("", "people") and one["item"] != "run.provisioned" for one in first.report["results"])
     assert found[-1][2:] == (str(asked), str(asked))
 

@@ -96,7 +96,7 @@ CASES = {
     "warn: answered twice": ([FAIL, FAIL], WARN, [], "error", "error", False, "2 times"),
     "waived: fail": ([FAIL], QUESTION, [WAIVER], "fail", "waived", True, "moving to a replica (ann)"),
     "waived: error": ([ERROR], QUESTION, [WAIVER], "error", "waived", True, "moving to a replica (ann)"),
-    "waived: pass": ([ANSWER], QUESTION, [WAIVER], "pass", "pass", True, ""),
+    "waived: pass": ([ANSWER], QUESTION, [WAIVER], "pass", "pass", True, "waived without need: moving to a replica (ann)"),
     "waived: answered twice": ([FAIL, FAIL], QUESTION, [WAIVER], "error", "error", False, "2 times"),
     "waived: stale": ([dict(FAIL, at=STARTED - 61)], QUESTION, [WAIVER], "error", "error", False, "not of this run"),
     "waived: unknown status": ([changed(status="ok")], QUESTION, [WAIVER], "error", "error", False, "unknown status"),
