@@ -183,4 +183,6 @@ def test_a_killed_run_has_a_report_and_it_says_no_go(fleet: None) -> None:
         process.wait()
     report = json.loads((spool[0].parents[1] / "results.json").read_text())
     assert report["verdict"] == "NO-GO" and report["results"]
+    assert "<title>NO-GO: " in (spool[0].parents[1] / "report.html").read_text()
+    assert '<failure type="NO-GO"' in (spool[0].parents[1] / "junit.xml").read_text()
     assert containers() == []
