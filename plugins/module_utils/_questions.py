@@ -148,7 +148,9 @@ def vantage_of(item: Item, subject: str, groups: Groups, managed: t.Collection[s
     if item.looks_from == CONTROLLER:
         return CONTROLLER
     if item.looks_from == "outside":
-        return next((host for host in groups.get("all", ()) if host != subject), CONTROLLER)
+        # The next one, so that each host looks at one other, however many there are.
+        everyone = groups["all"]
+        return everyone[(everyone.index(subject) + 1) % len(everyone)] if len(everyone) > 1 else CONTROLLER
     # A host that is its group alone looks at itself: one host may carry every group.
     group = groups.get(item.looks_from, ())
     return next((host for host in group if host != subject), subject if subject in group and subject not in managed else "")

@@ -179,6 +179,13 @@ def test_what_needs_a_login_on_a_managed_host_keeps_its_row_as_not_applicable():
     assert [(one.subject, one.vantage, bool(one.not_applicable)) for one in asked] == [("app1", "app1", False), ("app2", "app2", False), ("db1", "", True)]
 
 
+def test_each_of_many_hosts_looks_at_one_other():
+    hosts = ["app%d" % number for number in range(20)]
+    looking = [vantage_of(item(looks_from="outside"), host, {"all": hosts}) for host in hosts]
+    assert sorted(looking) == sorted(hosts)
+    assert all(vantage != host for vantage, host in zip(looking, hosts))
+
+
 @pytest.mark.parametrize("looks_from", ["outside", "app", "controller"])
 def test_what_is_seen_from_elsewhere_is_asked_of_a_managed_host_as_of_any_other(looks_from):
     (asked,) = questions([item(hosts="db", looks_from=looks_from)], GROUPS, {}, MANAGED)
