@@ -222,11 +222,59 @@ def test_old_lists_say_nothing_about_what_is_pending(apt, commands, monkeypatch,
     monkeypatch.setattr(_os, "_LISTS", str(lists))
     monkeypatch.setattr(_os, "_STAMP", str(stamp))
     monkeypatch.setattr(_os, "_REBOOT", str(stamp))
-    commands(_os, {"apt-get": "apt-3.0.4-debian13-none"})
+    commands(_os, {"dpkg-query": "dpkg-query-1.22.22-debian13-installed", "apt-cache": "apt-3.0.4-debian13-none", "apt-get": "apt-3.0.4-debian13-none"})
     if old:
         assert "days ago (at most 2)" in error(_os.OsProbe, fact="pending")
     else:
         assert value(_os.OsProbe, fact="pending") == []
+
+
+POLICY = "bash:\n  Installed: 5.2\n  Candidate: %s\n  Version table:\n *** 5.2 500\n"
+
+
+def test_installed_packages(captured):
+    assert _os.parse_installed(captured("dpkg-query-1.22.22-debian13-installed")) == ["base-files", "bash", "libc6:amd64", "openssl"]
+    assert _os.parse_installed("ii  bash\nrc  nano\nun  vim\nhi  zsh\n") == ["bash", "zsh"]
+
+
+@pytest.mark.parametrize("line", ["iU  nano", "iF  nano", "iH  nano", "it  nano", "iiR nano", "ii ", "nonsense"])
+def test_a_package_that_is_half_installed_leaves_it_to_the_simulation(line):
+    assert _os.parse_installed("ii  bash\n%s\n" % line) == []
+
+
+def test_what_apt_would_choose(captured):
+    assert _os.parse_newest(captured("apt-3.0.4-debian13-policy"), 4)
+    assert not _os.parse_newest(captured("apt-3.0.4-debian13-policy"), 5), "one of them has no entry"
+    assert _os.parse_newest(POLICY % "5.2", 1)
+    for other in ("5.3", "5.1", "(none)", ""):
+        assert not _os.parse_newest(POLICY % other, 1)
+
+
+@pytest.mark.parametrize(
+    ("policy", "check", "simulated"),
+    [
+        (POLICY % "5.2", "Reading package lists...\n", False),
+        (POLICY % "5.3", "", True),
+        ("", "", True),
+        (POLICY % "5.2", ProbeError("Unmet dependencies"), True),
+    ],
+)
+def test_updates_are_simulated_unless_it_is_certain_that_there_are_none(apt, captured, monkeypatch, policy, check, simulated):
+    lists, stamp = apt
+    os.utime(lists)
+    monkeypatch.setattr(_os, "_LISTS", str(lists))
+    monkeypatch.setattr(_os, "_STAMP", str(stamp))
+    monkeypatch.setattr(_os, "_REBOOT", str(stamp) + ".none")
+    answers = {"dpkg-query": "ii  bash\n", "policy": policy, "check": check, "full-upgrade": captured("apt-3.0.4-debian13-pending")}
+
+    def output(arguments, **_options):
+        answer = next(answers[word] for word in answers if word in arguments)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(_os, "output_of", output)
+    assert value(_os.OsProbe, fact="pending") == (["openssl-provider-legacy", "libssl3t64", "openssl"] if simulated else [])
 
 
 def test_a_reboot_that_is_due_is_pending(apt, commands, monkeypatch, tmp_path):
@@ -235,7 +283,7 @@ def test_a_reboot_that_is_due_is_pending(apt, commands, monkeypatch, tmp_path):
     monkeypatch.setattr(_os, "_LISTS", str(lists))
     monkeypatch.setattr(_os, "_STAMP", str(stamp))
     monkeypatch.setattr(_os, "_REBOOT", str(tmp_path / "reboot-required"))
-    commands(_os, {"apt-get": "apt-3.0.4-debian13-none"})
+    commands(_os, {"dpkg-query": "dpkg-query-1.22.22-debian13-installed", "apt-cache": "apt-3.0.4-debian13-none", "apt-get": "apt-3.0.4-debian13-none"})
     assert value(_os.OsProbe, fact="pending") == ["reboot"]
 
 
@@ -581,7 +629,7 @@ BANS = "fail2ban-1.1.0-debian13-%s"
         (BANS % "status", BANS % "actions", [], {"running": True, "can_ban": False}),
         (BANS % "status", BANS % "actions-with-mail", ["nft"], {"running": True, "can_ban": True}),
         (BANS % "status", BANS % "actions-none", ["nft"], {"running": True, "can_ban": False}),
-        (BANS % "status-no-jail", BANS % "actions", ["nft"], {"running": False, "can_ban": False}),
+        (BANS % "status-no-jail", ProbeError("the jail 'sshd' does not exist"), ["nft"], {"running": False, "can_ban": False}),
     ],
 )
 def test_a_jail(commands, monkeypatch, status, actions, installed, expected):
@@ -601,6 +649,11 @@ def test_programs_of_ban_actions(actions, programs):
 def test_actions_none_of_which_is_known_are_an_error():
     with pytest.raises(ProbeError, match="the program of ban action sendmail-whois, hostsdeny is not known"):
         _fail2ban.programs_of(["sendmail-whois", "hostsdeny"])
+
+
+def test_a_jail_whose_actions_cannot_be_read_is_an_error(commands):
+    commands(_fail2ban, {"client status": BANS % "status", "client get sshd actions": ProbeError("no answer")})
+    assert error(_fail2ban.Fail2banProbe, fact="jail", jail="sshd") == "no answer"
 
 
 def test_a_dead_fail2ban_is_an_error(commands):

@@ -27,10 +27,14 @@ class Fail2banProbe(Probe):
     def fact_jail(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """{"running": whether the server runs the jail, "can_ban": whether its action's program is installed}."""
         jail = arguments["jail"]
-        jails = parse_jails(output_of(["fail2ban-client", "status"], package="fail2ban"))
-        if jail not in jails:
+        try:
+            actions = parse_actions(output_of(["fail2ban-client", "get", jail, "actions"], package="fail2ban"))
+        except ProbeError:
+            # No server, or no such jail.
+            jails = parse_jails(output_of(["fail2ban-client", "status"], package="fail2ban"))
+            if jail in jails:
+                raise
             return Observation({"running": False, "can_ban": False}, "jails running: %s" % (", ".join(jails) or "none"))
-        actions = parse_actions(output_of(["fail2ban-client", "get", jail, "actions"]))
         programs = programs_of(actions)
         missing = [program for program in programs if not shutil.which(program, path=_SEARCH)]
         evidence = "ban action %s" % (", ".join(actions) or "none")

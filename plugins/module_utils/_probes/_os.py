@@ -11,7 +11,18 @@ import typing as t
 
 from ._base import Observation, Probe, ProbeError, output_of
 
-__all__ = ["OsProbe", "fetched_at", "parse_fstab", "parse_pending", "parse_release", "parse_swaps", "parse_tracking", "zone_of"]
+__all__ = [
+    "OsProbe",
+    "fetched_at",
+    "parse_fstab",
+    "parse_installed",
+    "parse_newest",
+    "parse_pending",
+    "parse_release",
+    "parse_swaps",
+    "parse_tracking",
+    "zone_of",
+]
 
 _LISTS = "/var/lib/apt/lists"
 _STAMP = "/var/lib/apt/periodic/update-success-stamp"
@@ -64,13 +75,37 @@ class OsProbe(Probe):
         Ubuntu's phased updates are not among them: apt itself leaves them out.
         """
         _refuse_old_lists()
-        # As nobody, apt reads its package cache and cannot rewrite it: a check writes nothing. Sources that nobody may
-        # not read are left out with a warning.
-        command = ["apt-get", "-s", "-q", "-o", "Debug::NoLocking=1", "full-upgrade"]
-        found, kept_back = parse_pending(output_of(command, user="nobody", refuse="Unable to read"))
+        found: list[str] = []
+        evidence = "apt-cache policy has nothing newer"
+        if not _nothing_newer():
+            found, kept_back = parse_pending(_apt("apt-get", "-s", "full-upgrade"))
+            evidence = "apt-get -s full-upgrade (%d kept back)" % kept_back
         if os.path.exists(_REBOOT):
             found.append("reboot")
-        return Observation(found, "apt-get -s full-upgrade (%d kept back), %s" % (kept_back, _REBOOT))
+        return Observation(found, "%s, %s" % (evidence, _REBOOT))
+
+
+def _apt(*words: str) -> str:
+    # As nobody, apt reads its package cache and cannot rewrite it: a check writes nothing. Sources that nobody may
+    # not read are left out with a warning.
+    return output_of([*words, "-q", "-o", "Debug::NoLocking=1"], user="nobody", refuse="Unable to read")
+
+
+def _nothing_newer() -> bool:
+    """Whether it is certain that `full-upgrade` has nothing to do, which it takes a second itself to find out.
+
+    It has nothing to do where no package is half installed, each is the very version that apt would choose, and none lacks
+    what it depends on. That is looked up in dpkg's list alone: without package lists, apt has nothing else to read.
+    """
+    names = parse_installed(output_of(["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${binary:Package}\n"]))
+    if not names or not parse_newest(_apt("apt-cache", "policy", *names), len(names)):
+        return False
+    nowhere = ["-o", "Dir::State::lists=/var/empty/", "-o", "Dir::Cache::pkgcache=", "-o", "Dir::Cache::srcpkgcache="]
+    try:
+        _apt("apt-get", "check", *nowhere)
+    except ProbeError:
+        return False
+    return True
 
 
 def _refuse_old_lists() -> None:
@@ -136,6 +171,25 @@ def parse_fstab(text: str) -> list[str]:
     """The swap areas of fstab(5)."""
     lines = [line.split() for line in text.splitlines() if not line.lstrip().startswith("#")]
     return [fields[0] for fields in lines if len(fields) > 2 and fields[2] == "swap"]
+
+
+def parse_installed(text: str) -> list[str]:
+    """The installed packages of `dpkg-query -W` with status and name; none where one is neither installed nor removed (dpkg-query(1))."""
+    names = []
+    for line in text.splitlines():
+        state, name = line[:3], line[4:]
+        if state[1:2] in ("n", "c"):
+            continue
+        if state[1:] != "i " or not name:
+            return []
+        names.append(name)
+    return names
+
+
+def parse_newest(text: str, packages: int) -> bool:
+    """Whether `apt-cache policy` has an entry for each of that many packages, and would choose what is installed for all of them."""
+    pairs = re.findall(r"^\S+:\n  Installed: (\S+)\n  Candidate: (\S+)$", text, re.MULTILINE)
+    return len(pairs) == packages and all(installed == candidate for installed, candidate in pairs)
 
 
 def parse_pending(text: str) -> tuple[list[str], int]:
