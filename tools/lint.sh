@@ -15,6 +15,7 @@ check "ruff check" .venv/bin/ruff check --quiet .
 check "ruff format" .venv/bin/ruff format --quiet --check .
 check "mypy --strict" .venv/bin/mypy --no-error-summary plugins/module_utils plugins/plugin_utils
 check "mypy --strict, lab" env -C lab ../.venv/bin/mypy --no-error-summary --config-file ../pyproject.toml .
+check "changelog fragments" .venv/bin/antsibull-changelog lint
 check "ansible-lint, profile production" tools/in-copy.sh ansible-lint --offline --profile production --strict -q --nocolor
 check "ansible-test sanity" tools/in-copy.sh ansible-test sanity --color no
 
