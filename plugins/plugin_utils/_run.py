@@ -46,13 +46,14 @@ def write_json(path: str, data: t.Any) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=False) + "\n")
 
 
-def write_text(path: str, text: str) -> None:
-    """Write whole or not at all; readable by the owner alone."""
+def write_text(path: str, text: str, *, mode: int = 0o600) -> None:
+    """Write whole or not at all; readable by the owner alone, unless `mode` says otherwise."""
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".writing-")
     try:
         # What a host sent may hold half a character (a lone surrogate), which must not cost the whole report.
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
+            os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
