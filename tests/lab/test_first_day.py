@@ -211,7 +211,7 @@ def test_a_release_is_pulled_from_a_private_registry(served: User, registry: tup
     )
     _add_secret(served, "deploy_registry_password: wrong-" + password)
     done = served.types("ansible-playbook gonogo.preflight.deploy -i prod")
-    assert done.returncode != 0 and "unauthorized" in done.stdout, done.stdout
+    assert done.returncode != 0 and "401 Unauthorized" in done.stdout, done.stdout
     assert _serving() == before, "nothing is started without its image"
     _add_secret(served, "deploy_registry_password: " + password)
     done = served.types("ansible-playbook gonogo.preflight.deploy -i prod -vvv")
