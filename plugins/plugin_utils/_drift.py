@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 
 from ._findings import plain_line
@@ -170,4 +171,4 @@ def _label(name: str, value: str) -> str:
 
 
 def _number(value: float) -> str:
-    return "NaN" if value != value else "%.3f" % value if value % 1 else "%d" % value
+    return "NaN" if math.isnan(value) else "%.3f" % value if value % 1 else "%d" % value
