@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 # What a person's own environment sets must not change what this project does.
 unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 
-.PHONY: help setup lab app lint unit browser pictures matrix test test-long demo demo-nogo benchmark-verify clean
+.PHONY: help setup lab app lint unit browser pictures scenarios matrix test test-long demo demo-nogo benchmark-verify clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,7 +61,10 @@ pictures: setup ## Take the pictures of docs/ anew
 
 test: lint unit browser app ## Every check and every test
 	@$(BIN)/python -m pytest -q tests/controller tests/lab
-	@$(MAKE) --no-print-directory matrix
+	@$(MAKE) --no-print-directory scenarios matrix
+
+scenarios: app ## The Molecule scenarios: a closed gate, three hosts, one host
+	@for scenario in gate_closed fleet default; do $(BIN)/molecule test -s $$scenario; done
 
 matrix: app .venv-floor/.ready .venv-next/.ready ## The oldest and the newest ansible-core: controller tests, and the lab verified
 	@for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q tests/controller tests/matrix; done

@@ -11,6 +11,7 @@ description:
   - Reads the inventory alone, whatever facts, plays or the command line say, and the whole of it, whatever C(--limit) says.
     The playbooks of the collection choose their hosts with it, so that a host is configured as what it is asked as.
   - A name that is neither mapped nor a group has no hosts.
+  - "A play takes its hosts from it as C(hosts: \"{{ query('gonogo.preflight.group', 'app') }}\")."
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 options:
@@ -29,9 +30,9 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Run something on the hosts that serve the application
-  hosts: "{{ query('gonogo.preflight.group', 'app') }}"
-  tasks: []
+- name: Say which hosts serve the application
+  ansible.builtin.debug:
+    msg: "{{ query('gonogo.preflight.group', 'app') }}"
 
 - name: Show the address of the database
   ansible.builtin.debug:

@@ -10,21 +10,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support import REPORTS, Played, play
+from tests.support import REPORTS, ROOT, Played, play
 
 from .conftest import APP, DATA, containers, current_release, lab, on
 
 SITE = "playbooks/site.yml"
 HEALTH = "http://127.0.0.1:22080/api/v1/health"
 
-# Packages, files, units and firewall; not the data of servers, which move by themselves, nor Ansible's own temporary directory.
-SNAPSHOT = """
-dpkg-query -W -f '${Package} ${Version} ${Status}\\n'
-find /etc /opt /usr /root /home /var/spool -xdev -type f -not -name '*.pyc' -not -path '*/.ansible/*' -print0 | sort -z | xargs -0 sha256sum
-find /etc /opt /usr /root /home -xdev -name .ansible -prune -o -not -name __pycache__ -printf '%p %M %u %g %l\\n' | sort
-systemctl list-unit-files --no-pager | grep -v -e ' transient ' -e 'unit files listed'
-iptables-save 2>/dev/null | grep -v -e '^#' -e '^:'
-"""
+SNAPSHOT = (ROOT / "tests" / "lab" / "snapshot.sh").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,8 @@ def _left_behind(owner: pathlib.Path) -> None:
 def removed() -> t.Iterator[None]:
     lab("up", timeout=1200)
     yield
-    lab("docker", "rm", "--force", "--volumes", WATCH, check=False)
+    lab("docker", "rm", "--force", WATCH, check=False)
+    lab("remove", WATCH)
 
 
 def test_a_host_of_a_checkout_that_is_gone_is_taken_over(removed: None, tmp_path: pathlib.Path) -> None:
@@ -35,6 +36,11 @@ def test_a_host_of_a_checkout_that_is_gone_is_taken_over(removed: None, tmp_path
     said = lab("up", WATCH)
     assert "lab-watch: removing the one of the checkout %s, which is gone" % (tmp_path / "deleted") in said
     assert lab("docker", "inspect", "--format", FORMAT, WATCH).strip() == "%s running" % ROOT
+    assert WATCH in (ROOT / ".lab/known_hosts").read_text()
+    lab("remove", WATCH)
+    assert WATCH not in lab("docker", "ps", "--all", "--format", "{{.Names}}").split()
+    assert WATCH not in lab("docker", "volume", "ls", "--quiet")
+    assert WATCH not in (ROOT / ".lab/known_hosts").read_text()
 
 
 def test_a_host_of_a_checkout_that_exists_is_left_alone(removed: None, tmp_path: pathlib.Path) -> None:
