@@ -68,7 +68,7 @@ class Fleet:
     def _hosts(self, inventory: t.Any) -> t.Any:
         settings = {"ansible_port": PORT, "preflight_address": ADDRESS}
         groups = {group: {"hosts": dict.fromkeys(self._names, settings) if group != "gpu" else {}} for group in inventory["all"]["children"]}
-        return {"all": {"children": groups, "vars": inventory["all"]["vars"]}}
+        return {"all": {**inventory["all"], "children": groups}}
 
     def _gate(self, gate: t.Any, checklist: str) -> t.Any:
         fleet = {group: self._names if group != "gpu" else [] for group in gate["fleet"]}
