@@ -279,8 +279,7 @@ def test_a_query_that_fails_is_an_error(server):
     assert error(_postgresql.PostgresqlProbe({}), fact="version")[0] == "PostgreSQL refused the query: canceling statement due to statement timeout"
 
 
-NETWORK = {
-    "fact": "version",
+SERVER = {
     "host": "192.0.2.5",
     "port": 5433,
     "user": "app",
@@ -289,6 +288,7 @@ NETWORK = {
     "sslmode": "verify-full",
     "sslrootcert": "/etc/ssl/db.pem",
 }
+NETWORK = {"fact": "version", **SERVER}
 
 
 def test_postgresql_is_asked_over_the_network_with_a_secret_that_is_named(server):
@@ -319,7 +319,7 @@ def test_a_wrong_password_is_an_error_tried_once(server):
     double = server(refuses='FATAL:  password authentication failed for user "app"\n')
     probe = _postgresql.PostgresqlProbe({"postgresql_password of db1": "wrong"})
     for fact in ("version", "database"):
-        said, remedy = error(probe, **dict(NETWORK, fact=fact))
+        said, remedy = error(probe, fact=fact, **SERVER)
         assert said == 'PostgreSQL does not answer: FATAL:  password authentication failed for user "app"'
         assert "postgresql_password" in remedy and "systemctl" not in remedy
     assert len(double.connections) == 1
