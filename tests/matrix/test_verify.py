@@ -9,7 +9,6 @@ import sys
 
 import yaml
 
-from tests.lab.conftest import fleet  # noqa: F401, a fixture
 from tests.support import ROOT, play
 
 
@@ -21,7 +20,7 @@ def test_the_environment_is_its_own_and_supported() -> None:
     assert str(pathlib.Path(sys.prefix) / "bin") in shown, shown
 
 
-def test_the_lab_is_verified(fleet: None) -> None:  # noqa: F811
+def test_the_lab_is_verified(fleet: None) -> None:
     done = play("playbooks/verify.yml")
     assert done.code == 0, done.output
     assert done.report["verdict"] == "GO"

@@ -1,0 +1,7 @@
+"""The fleet of the lab's own tests."""
+
+from __future__ import annotations
+
+from tests.lab.conftest import fleet
+
+__all__ = ["fleet"]
