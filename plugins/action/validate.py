@@ -21,7 +21,6 @@ from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import (
     item_for,
     problems_of_inventory,
     problems_of_run,
-    project_questions,
 )
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report, remember
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._run import Run
@@ -41,7 +40,7 @@ class ActionModule(PreflightAction):
 
     def act(self) -> dict[str, t.Any]:
         project, run = self.project(), self.current_run()
-        asked = project_questions(project, self.groups, self.thresholds)
+        asked = self.questions()
         look = problems_of_run if self.options["gated"] else problems_of_inventory
         problems = look(project, self._loader, self.inventory)
         remember(run, project, asked, problems)

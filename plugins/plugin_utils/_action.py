@@ -7,13 +7,17 @@ from __future__ import annotations
 import functools
 import re
 import typing as t
+from dataclasses import replace
 
 from ansible import constants
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.template import Templar, trust_as_template
 from ansible.vars.hostvars import HostVars
 
-from ._context import HostThresholds, Project, current_run, load_project
+from ..module_utils._verdict import Question
+from ._catalogue import templated
+from ._context import HostThresholds, Project, current_run, load_project, project_questions
 from ._inventory import Inventory
 from ._run import Run
 from ._yaml import InputError
@@ -124,6 +128,21 @@ class PreflightAction(ActionBase):
     @functools.cached_property
     def thresholds(self) -> HostThresholds:
         return HostThresholds(self.project(), self.hostvars, self.groups["all"])
+
+    def questions(self) -> list[Question]:
+        """Every question of the checklist, with remedies as a person types them; raises InputError."""
+        asked = project_questions(self.project(), self.groups, self.thresholds)
+        return [replace(one, remedy=self._filled(one)) if templated(one.remedy) else one for one in asked]
+
+    def _filled(self, question: Question) -> str:
+        """The remedy with the subject's variables; as it was written where one of them is undefined."""
+        if question.subject not in self.groups["all"]:
+            return question.remedy
+        templar = Templar(loader=self._loader, variables=self.variables_of(question.subject, preflight_vantage=question.vantage))
+        try:
+            return mask(templar.template(trust_as_template(question.remedy)), self.secrets_of(question.subject))
+        except AnsibleError:
+            return question.remedy
 
     def current_run(self) -> Run:
         return current_run()

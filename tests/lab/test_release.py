@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import Project, play
 
-from .conftest import containers, current_release, on, take_away
+from .conftest import APP, containers, current_release, on, take_away
 
 HEALTH = "http://127.0.0.1:22080/api/v1/health"
 DEPLOY = "playbooks/deploy.yml"
@@ -72,6 +72,7 @@ def test_a_release_that_fails_once_it_serves_is_rolled_back(fleet: None, project
     assert done.code != 0, done.output
     assert done.report["doors"] == {"start": "GO", "live": "NO-GO"}
     assert "release %s was put back and is healthy" % before in done.output
+    assert done.result("app.health.public", APP)["remedy"].endswith("docker compose --project-name app logs --tail 50")
     assert current_release() == before and _healthy()
 
 
