@@ -18,7 +18,8 @@ newest_python() {
 }
 
 install_packages() {
-  local root=()
+  local why=$1 root=()
+  shift
   if [[ $EUID -ne 0 ]]; then
     sudo -n true 2>/dev/null || {
       echo "setup: the system packages $* are missing, and this user is not root and has no sudo without a password." >&2
@@ -27,27 +28,25 @@ install_packages() {
     }
     root=(sudo -n)
   fi
-  say "Installing system packages $*: Ansible runs in a Python virtual environment, and a browser opens the report in its test"
+  say "Installing system packages $*: $why"
   "${root[@]}" apt-get update -q >/dev/null
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >/dev/null
 }
 
+for_ansible="Ansible runs in a Python virtual environment"
 versions=(3.14 3.13 3.12 3.11)
 # ansible-core 2.19 runs on nothing newer than 3.13.
 [[ ${1:?which environment: controller, unit, app, floor, next, bench or browser} == floor ]] && versions=(3.13 3.12 3.11 3.14)
 python=$(newest_python) || {
-  install_packages python3 python3-venv
-  versions=(3.14 3.13 3.12 3.11)
-# ansible-core 2.19 runs on nothing newer than 3.13.
-[[ ${1:?which environment: controller, unit, app, floor, next, bench or browser} == floor ]] && versions=(3.13 3.12 3.11 3.14)
-python=$(newest_python) || {
+  install_packages "$for_ansible" python3 python3-venv
+  python=$(newest_python) || {
     echo "setup: Python 3.11, 3.12, 3.13 or 3.14 is needed; found: $(python3 --version 2>&1 || true)." >&2
     echo "Use Debian 12, Ubuntu 24.04 or newer, or install one with pyenv (pyenv install 3.13)." >&2
     exit 2
   }
 }
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-"$python" -c 'import ensurepip, venv' 2>/dev/null || install_packages "python$version-venv"
+"$python" -c 'import ensurepip, venv' 2>/dev/null || install_packages "$for_ansible" "python$version-venv"
 
 make_environment() {
   local directory=$1 requirements=$2
@@ -60,7 +59,7 @@ install_browser() {
   if command -v chromium >/dev/null; then return; fi
   # Ubuntu's package is a snap, which cannot open the files of a checkout.
   if grep -q '^ID=debian' /etc/os-release; then
-    install_packages chromium
+    install_packages "a test opens the report in a browser" chromium
   else
     .venv/bin/playwright install --with-deps chromium-headless-shell
   fi

@@ -51,9 +51,6 @@ def _luminance(colour: list[int]) -> float:
     return sum(channel * weight for channel, weight in zip(channels, (0.2126, 0.7152, 0.0722)))
 
 
-TEXTS = ("h1", ".what", ".facts dt", ".finding .seen", ".finding dd.dim", "code", ".badge.fail", ".badge.missing", "td.fail", "td.waived", "td.pass")
-
-
 def test_the_failing_item_comes_first_with_the_command_that_mends_it(open_page: Open, small: str, scheme: str) -> None:
     page, requests, errors = open_page(small, scheme)
     expect(page).to_have_title("NO-GO: prod, checklist sports")

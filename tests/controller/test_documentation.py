@@ -15,6 +15,7 @@ from tests.support import ROOT
 
 CALL = re.compile(r"docker_compose_v2|docker_stack|compose\b.*\b(up|start|run)\b")
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+ACTIONS = sorted(path.stem for path in (ROOT / "plugins" / "action").glob("[!_]*.py"))
 PLUGINS = {
     kind: sorted(path.stem for path in (ROOT / "plugins" / directory).glob("[!_]*.py"))
     for kind, directory in {"module": "modules", "filter": "filter", "lookup": "lookup", "callback": "callback"}.items()
@@ -41,7 +42,7 @@ def test_every_role_is_documented(role: str) -> None:
         assert spec["description"] and spec["type"], option
 
 
-@pytest.mark.parametrize("action", ["release", "confirm", "gate", "validate", "verify", "provisioned"])
+@pytest.mark.parametrize("action", ACTIONS)
 def test_an_actions_options_are_those_that_are_documented(action: str) -> None:
     name = "gonogo.preflight.%s" % action
     done = subprocess.run(["ansible-doc", "--json", "-t", "module", name], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -58,8 +59,7 @@ def _options(action: str) -> dict[str, dict[str, object]]:
 
 
 def test_every_action_has_its_documentation_module() -> None:
-    actions = {path.stem for path in (ROOT / "plugins" / "action").glob("[!_]*.py")}
-    assert actions <= set(PLUGINS["module"])
+    assert set(ACTIONS) <= set(PLUGINS["module"])
 
 
 @pytest.mark.parametrize("role", ROLES)

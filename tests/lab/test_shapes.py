@@ -142,7 +142,6 @@ def behind_a_bastion(fleet: None, project: Project) -> t.Iterator[Project]:
         on(DATA, "ufw", "insert", "1", "allow", "22/tcp")
 
 
-@pytest.mark.long
 def test_a_host_behind_a_bastion_is_provisioned_verified_and_deployed_to(behind_a_bastion: Project) -> None:
     provisioned = behind_a_bastion.play(PROVISION, "--tags", "ufw")
     assert provisioned.code == 0, provisioned.output
