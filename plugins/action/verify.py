@@ -24,6 +24,9 @@ from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import (
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import Project, item_for, project_questions
 
 _STARTED_LATE = 10.0
+_NO_PIPELINING = (
+    "its password would be written to a file on the host; set pipelining = true in ansible.cfg, under [ssh_connection], and do not keep remote files"
+)
 
 Pair = t.Tuple[Question, Item, t.Dict[str, t.Any]]
 Answer = t.Dict[str, t.Any]
@@ -111,16 +114,21 @@ class ActionModule(PreflightAction):
         return {item["with"]["secret"]: self._secrets[item["with"]["secret"]] for item in items if item["with"].get("secret")}
 
     def _observe_on_host(self, items: list[dict[str, t.Any]]) -> list[t.Any]:
+        secrets = self._meant_by(items)
+        if secrets and not self._is_pipelining_enabled("new"):
+            # Without pipelining the arguments of a module lie in a file on the host.
+            told = [item for item in items if item["with"].get("secret")]
+            asked = [item for item in items if item not in told]
+            return [*_errors(told, _NO_PIPELINING), *(self._observe_on_host(asked) if asked else ())]
         result = self._execute_module(
             module_name="gonogo.preflight.observe",
-            module_args={"items": json.dumps(items), "secrets": json.dumps(self._meant_by(items))},
+            module_args={"items": json.dumps(items), "secrets": json.dumps(secrets)},
             task_vars=self.task_vars,
         )
         answers = result.get("answers")
         if isinstance(answers, list):
             return answers
-        error = "the check did not run on this host: %s" % (result.get("msg") or result.get("module_stderr") or "no answer")
-        return [{"id": item["id"], "subject": item["subject"], "error": error} for item in items]
+        return _errors(items, "the check did not run on this host: %s" % (result.get("msg") or result.get("module_stderr") or "no answer"))
 
     @staticmethod
     def _judged(pairs: list[Pair], observations: list[t.Any], secrets: list[str]) -> list[Answer]:
@@ -133,6 +141,10 @@ class ActionModule(PreflightAction):
             else:
                 answers.append(error_of(question, "%d answers came back for this item" % len(found)))
         return answers
+
+
+def _errors(items: list[dict[str, t.Any]], error: str) -> list[t.Any]:
+    return [{"id": item["id"], "subject": item["subject"], "error": error} for item in items]
 
 
 def _collected(child: Child) -> list[t.Any]:

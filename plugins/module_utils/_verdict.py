@@ -8,7 +8,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
-__all__ = ["DEPLOYMENT", "PEOPLE", "Attestation", "Question", "Row", "Verdict", "Waiver", "day", "decide"]
+__all__ = ["BUILT_IN", "DEPLOYMENT", "PEOPLE", "Attestation", "Question", "Row", "Verdict", "Waiver", "day", "decide"]
 
 MAX_AGE = 3600.0
 """Seconds after which an answer is stale even within its own run."""
@@ -22,6 +22,9 @@ PEOPLE = "people"
 
 DEPLOYMENT = "deployment"
 """The subject of what a person is asked once, and not of each host."""
+
+BUILT_IN = "built in"
+"""The source of what a run asks of itself, whatever the checklist says."""
 
 _DAY = 86400.0
 
@@ -180,8 +183,8 @@ def decide(
         for question in asked
     )
     found = list(problems)
-    if all(question.not_applicable for question in asked):
-        found.append("nothing is asked at door %s: an empty checklist is never a GO" % door)
+    if not any(row.outcome != "not_applicable" and row.question.source != BUILT_IN for row in rows):
+        found.append("nothing that applies is asked at door %s: an empty checklist is never a GO" % door)
     return Verdict(door=door, rows=rows, problems=tuple(found))
 
 

@@ -30,9 +30,13 @@ _SHORTEST_SECRET = 6
 _WAY = {
     "host": ("ansible_host", "ansible_ssh_host"),
     "port": ("ansible_port", "ansible_ssh_port"),
+    "ssh_args": ("ansible_ssh_args",),
     "ssh_common_args": ("ansible_ssh_common_args",),
     "ssh_extra_args": ("ansible_ssh_extra_args",),
     "ssh_executable": ("ansible_ssh_executable",),
+    # The socket of a connection to another machine.
+    "control_path": ("ansible_control_path",),
+    "control_path_dir": ("ansible_control_path_dir",),
 }
 _SSH: dict[str, t.Any] = {"plugin_type": "connection", "plugin_name": "ssh"}
 _REMOTE = ("ssh", "paramiko", "paramiko_ssh")

@@ -7,7 +7,7 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ..module_utils._verdict import Question
+from ..module_utils._verdict import BUILT_IN, Question
 from ._run import Run
 
 __all__ = ["PROVISIONED", "provisioning"]
@@ -30,7 +30,7 @@ def provisioning(run: Run) -> tuple[list[Question], list[dict[str, t.Any]]]:
                 title="Provisioned to the end by this run",
                 area="run",
                 expected="finished",
-                source="built in",
+                source=BUILT_IN,
                 digest=digest,
                 remedy=record.message and "mend the task above, then run the playbook again",
             )

@@ -75,6 +75,8 @@ ROWS = (
     Row("add_host sets the threshold", (), "add_host_threshold.yml"),
     Row("group_by puts the host where another threshold is set", (), "group_by.yml"),
     Row("the good host asked under the bad one's name", (), "other_address.yml"),
+    Row("the good host asked under the bad one's name, by arguments of SSH", (), "other_ssh_args.yml"),
+    Row("the good host asked under the bad one's name, by the socket of its connection", (), "other_socket.yml"),
     Row("verification delegated to another host", (), "delegated.yml"),
     Row("verification under a condition that is false", (), "skipped.yml"),
     Row("a host that is changed after it was verified", (), "changed_after_verification.yml"),

@@ -217,3 +217,11 @@ def test_a_managed_postgresql_that_cannot_be_asked_is_never_a_pass(managed: Proj
     assert done.code != 0 and done.report["verdict"] == "NO-GO", done.output
     assert {_of(done, *ASKED)[item] for item in ASKED} == {(APP, "error")}
     assert said in done.result("pg.version", MANAGED)["reason"]
+
+
+def test_a_password_that_would_lie_in_a_file_is_not_sent(managed: Project) -> None:
+    done = managed.play(VERIFY, environment={"ANSIBLE_PIPELINING": "False"})
+    assert done.report["verdict"] == "NO-GO", done.output
+    refused = done.result("pg.version", MANAGED)
+    assert refused["status"] == "error" and "pipelining" in refused["reason"]
+    assert done.result("docker.version", APP)["status"] == "pass"

@@ -308,6 +308,14 @@ def test_over_the_network_nothing_is_sent_in_the_clear_unless_it_is_said(server)
     assert double.connections[0]["sslmode"] == "require" and "sslrootcert" not in double.connections[0]
 
 
+def test_an_answer_over_an_unverified_connection_is_none_over_a_verified_one(server):
+    double = server([("160004",)], [("160004",)])
+    probe = _postgresql.PostgresqlProbe({"p": "s3cret"})
+    for mode in ("require", "verify-full"):
+        probe.observe({"fact": "version", "host": "192.0.2.5", "user": "app", "database": "shop", "secret": "p", "sslmode": mode})
+    assert [one["sslmode"] for one in double.connections] == ["require", "verify-full"]
+
+
 @pytest.mark.parametrize("secrets", [{}, {"postgresql_password of db2": "s3cret"}, {"postgresql_password of db1": ""}])
 def test_without_its_password_postgresql_is_not_asked(server, secrets):
     double = server([("160004",)])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import MAX_AGE, Question, Verdict, Waiver, decide
+from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import BUILT_IN, MAX_AGE, Question, Verdict, Waiver, decide
 
 STARTED = 1_800_000_000.0
 NOW = STARTED + 300
@@ -112,13 +112,15 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_one_question(case):
-    answers, question, waivers, status, outcome, go, reason = CASES[case]
+    answers, question, waivers, status, outcome, through, reason = CASES[case]
     decided = verdict(answers, questions=[question], waivers=waivers)
     (row,) = decided.rows
-    assert (row.status, row.outcome, row.through, decided.go) == (status, outcome, go, go)
+    # What does not apply holds nothing shut, and by itself it opens nothing.
+    go = through and outcome != "not_applicable"
+    assert (row.status, row.outcome, row.through, decided.go) == (status, outcome, through, go)
     assert reason in row.reason
     assert decided.word == ("GO" if go else "NO-GO")
-    assert decided.blocking == (() if go else (row,))
+    assert decided.blocking == (() if through else (row,))
 
 
 def test_a_row_carries_what_was_seen_and_what_mends_it():
@@ -159,7 +161,7 @@ def test_nothing_asked_is_no_go(answers):
     for questions in ([], [dataclasses.replace(QUESTION, door="live")]):
         decided = verdict(answers, questions=questions)
         assert not decided.go
-        assert decided.problems == ("nothing is asked at door start: an empty checklist is never a GO",)
+        assert decided.problems == ("nothing that applies is asked at door start: an empty checklist is never a GO",)
 
 
 def test_a_verdict_without_rows_is_no_go():
@@ -233,6 +235,15 @@ def test_go_means_one_fresh_answer_or_an_excuse_for_every_question(questions, an
         assert status == "pass" or (status == "fail" and question.severity == "warn") or (status in ("fail", "error") and excuses)
 
 
+def test_what_a_run_asks_of_itself_is_no_checklist():
+    built_in = dataclasses.replace(QUESTION, item="run.provisioned", source=BUILT_IN)
+    answer = dict(ANSWER, item="run.provisioned")
+    assert verdict([answer, ANSWER], questions=(built_in, QUESTION)).go
+    for questions in ((built_in,), (built_in, UNASKED)):
+        found = verdict([answer], questions=questions)
+        assert not found.go and found.problems == ("nothing that applies is asked at door start: an empty checklist is never a GO",)
+
+
 UNASKED = dataclasses.replace(QUESTION, item="os.updated", vantage="", not_applicable="managed")
 
 
@@ -245,4 +256,4 @@ def test_what_reviewed_data_asks_nobody_is_in_the_report_and_holds_nothing_shut(
 @pytest.mark.parametrize("answers", [[], [ANSWER], [dict(ANSWER, item="os.updated", vantage="")]])
 def test_a_door_at_which_nobody_is_asked_is_never_a_go(answers):
     found = verdict(answers, questions=(UNASKED,))
-    assert not found.go and found.problems == ("nothing is asked at door start: an empty checklist is never a GO",)
+    assert not found.go and found.problems == ("nothing that applies is asked at door start: an empty checklist is never a GO",)

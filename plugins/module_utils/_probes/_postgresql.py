@@ -67,7 +67,7 @@ class PostgresqlProbe(Probe):
             import psycopg2
         except ImportError as error:
             raise ProbeError("library missing: %s" % error, "apt-get install python3-psycopg2") from None
-        server = tuple(arguments.get(name) for name in ("host", "port", "user", "database", "secret"))
+        server = tuple(arguments.get(name) for name in ("host", "port", "user", "database", "secret", "sslmode", "sslrootcert"))
         if server not in self._connections:
             options, remedy = self._way(arguments)
             try:
