@@ -10,7 +10,7 @@ from ansible import constants
 from ansible.template import Templar
 
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._archive import collection_files, inventory_files, pack, tree
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._archive import collection_files, collection_version, inventory_files, pack, tree
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._catalogue import COLLECTION
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import inventory_sources
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import InputError
@@ -46,6 +46,7 @@ class ActionModule(PreflightAction):
             "changed": False,
             "fingerprint": pack(members, archive),
             "path": archive,
+            "collection": collection_version(COLLECTION),
             "inventory": self._place(source, root),
             "environment": os.path.basename(policy),
             "ways": {host: {"host": way["ansible_host"], "port": way["ansible_port"]} for host, way in connections.items()},

@@ -58,6 +58,11 @@ fingerprint:
   description: Fingerprint of the archive's content.
   returned: success
   type: str
+collection:
+  description: Version of this collection.
+  returned: success
+  type: str
+  sample: 0.1.0
 ways:
   description: C(host) and C(port) at which each host of the inventory is reached.
   returned: success

@@ -12,9 +12,9 @@ import os
 import tarfile
 import typing as t
 
-from ._yaml import InputError
+from ._yaml import InputError, load
 
-__all__ = ["Member", "collection_files", "inventory_files", "pack", "tree"]
+__all__ = ["Member", "collection_files", "collection_version", "inventory_files", "pack", "tree"]
 
 Member = t.Tuple[str, t.Union[str, bytes]]
 """(path in the archive, path of the file to copy, or its content as bytes)."""
@@ -42,6 +42,14 @@ def collection_files(collection: str) -> list[Member]:
     """The collection as Ansible looks for it, from a checkout or from where it is installed."""
     present = [name for name in _COLLECTION if os.path.exists(os.path.join(collection, name))]
     return [member for name in present for member in tree(os.path.join(collection, name), os.path.join(COLLECTION_PLACE, name))]
+
+
+def collection_version(collection: str) -> str:
+    """From MANIFEST.json where the collection is installed, from galaxy.yml in a checkout."""
+    manifest = os.path.join(collection, "MANIFEST.json")
+    if os.path.exists(manifest):
+        return str(load(manifest)["collection_info"]["version"])
+    return str(load(os.path.join(collection, "galaxy.yml"))["version"])
 
 
 def inventory_files(inventory: str, place: str, connections: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[Member]:

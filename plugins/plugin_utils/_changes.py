@@ -11,20 +11,21 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-__all__ = ["Change", "changes_of", "merged"]
+__all__ = ["UPDATE", "Change", "changes_of", "merged"]
 
 Data = t.Mapping[str, t.Any]
 Named = t.Tuple[str, str, str]
 
 _SIMULATED = re.compile(r"^(Inst|Remv) (\S+)(?: \[([^\]]+)\])?", re.MULTILINE)
 STEP = "step"
+UPDATE = "update"
 
 
 @dataclass(frozen=True)
 class Change:
     """One thing of one host that provisioning would change.
 
-    :ivar kind: file, unit, package, firewall rule, setting, database, account or step (a task that names no thing).
+    :ivar kind: file, unit, package, firewall rule, update (of a package), setting, database, account or step (a task that names no thing).
     :ivar detail: what would be done with it.
     :ivar follows: the task only acts on what tasks of this role did before it (a restart, a message).
     """
@@ -98,8 +99,14 @@ def _package(result: Data, options: Data) -> list[Named]:
     wanted = [one for one in found if one[1] in asked] or found
     if not wanted:
         return [("package", name, "would be installed") for name in asked if _is_literal(name)]
-    words = {"Inst": "would be installed", "Remv": "would be removed"}
-    return [("package", name, "update from %s is pending" % version if version and word == "Inst" else words[word]) for word, name, version in wanted]
+    return [_simulated(*one) for one in wanted]
+
+
+def _simulated(word: str, name: str, version: str) -> Named:
+    """What apt would do with a package; an update came out, while a package that is missing was taken away by somebody."""
+    if word == "Remv":
+        return ("package", name, "would be removed")
+    return (UPDATE, name, "from %s is pending" % version) if version else ("package", name, "would be installed")
 
 
 def _firewall(result: Data, _options: Data) -> list[Named]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -22,7 +23,8 @@ import time
 import typing as t
 from dataclasses import dataclass
 
-from ._drift import GREEN, INCOMPLETE, died, metrics, summary, text
+from ._drift import GREEN, INCOMPLETE, died, metrics, summary, was_asked
+from ._drift_text import text
 from ._moment import stamp
 from ._run import write_json, write_text
 
@@ -46,6 +48,7 @@ class Control:
     """What the role has set up on this host.
 
     :ivar project: link to the directory that holds inventory, policy, checklists and the collection.
+    :ivar collection: version of that collection.
     :ivar state: directory that keeps the runs.
     :ivar programs: directory of ansible-playbook.
     :ivar limit: seconds after which systemd stops a run.
@@ -54,6 +57,7 @@ class Control:
     environment: str
     inventory: str
     project: str
+    collection: str
     configuration: str
     state: str
     metrics: str
@@ -63,6 +67,14 @@ class Control:
 
     def path(self, *names: str) -> str:
         return os.path.join(self.state, *names)
+
+    def held(self) -> Data:
+        """Which state of the project the fleet is held against, and since when it is here."""
+        try:
+            since, place = os.lstat(self.project).st_mtime, os.readlink(self.project)
+        except OSError:  # Whoever took it away must not keep a run from being closed.
+            since, place = 0.0, "none"
+        return {"fingerprint": os.path.basename(place), "collection": self.collection, "since": since}
 
     def last(self, name: str) -> Data:
         """The summary of the last run ("last"), or of the last green one ("green"); {} where none can be read."""
@@ -85,11 +97,13 @@ class Played:
     def read(self, name: str) -> Data:
         return _read(os.path.join(self.report, name)) if self.report else {}
 
-    def error(self) -> str:
-        """The first error that Ansible has shown."""
+    def errors(self) -> list[str]:
+        """The first error that Ansible has shown, or each of the mistakes that it lists below."""
         with open(self.log, encoding="utf-8", errors="replace") as log:
-            lines = [line.strip() for line in log if line.startswith(("[ERROR]", "ERROR!", "fatal:"))]
-        return lines[0][:_LONGEST] if lines else "no error was shown"
+            lines = itertools.dropwhile(lambda line: not line.startswith(("[ERROR]", "ERROR!", "fatal:")), map(str.rstrip, log))
+            first = next(lines, "no error was shown")
+            listed = [line[2:] for line in itertools.takewhile(lambda line: line.startswith("- "), lines)]
+        return [line[:_LONGEST] for line in listed or [first]]
 
 
 def _read(path: str) -> Data:
@@ -158,6 +172,9 @@ def status(control: Control) -> int:
         return _CODES[INCOMPLETE]
     print("run %s, ended %s" % (last["run"], stamp(last["ended"])))
     print("\n".join(line for _needs, line in text(last)))
+    held = control.held()
+    if held != last["project"]:
+        print("  since then project %s was brought, %s, collection %s" % (held["fingerprint"], stamp(held["since"]), held["collection"]))
     return _CODES.get(last["state"], _DRIFTED)
 
 
@@ -185,6 +202,7 @@ def _begin(control: Control) -> Data:
         "invocation": os.environ.get("INVOCATION_ID", ""),
         "started": now,
         "kept": control.path("runs", name),
+        "project": control.held(),
     }
     os.mkdir(began["kept"])
     write_json(control.path("running.json"), began)
@@ -197,14 +215,16 @@ def _look(control: Control, began: Data) -> Data:
     reasons = _unknown(control, provision)
     verify = _play(control, began["kept"], "verify")
     results = verify.read("results.json") or None
-    unanswered = [] if results else ["the verification ended with status %d and no report: %s" % (verify.code, verify.error())]
+    if not results or not was_asked(results):
+        told = tuple(reasons)
+        reasons += ["nothing was verified: %s" % error for error in verify.errors() if not any(one.endswith(": " + error) for one in told)]
     return summary(
         began,
         time.time(),
         changes=provision.read("changes.json").get("changes", []),
         changes_known=not reasons,
         results=results,
-        reasons=[*reasons, *unanswered],
+        reasons=reasons,
         green=control.last("green"),
     )
 
@@ -244,7 +264,7 @@ def _unknown(control: Control, provision: Played) -> list[str]:
         if record.get("state") != "finished" and record.get("host") not in document.get("unreachable", {}):
             reasons.append("%s: check mode stopped at task %r: %s" % (record.get("host"), record.get("task"), record.get("message", "")[:_LONGEST]))
     if not reasons and (provision.code or not document):
-        reasons = ["provision in check mode ended with status %d: %s" % (provision.code, provision.error())]
+        reasons = ["provisioning in check mode did not come to its end: %s" % error for error in provision.errors()]
     return reasons
 
 
@@ -261,7 +281,7 @@ def _close(control: Control, reason: str) -> None:
 def _keep(control: Control, found: Data) -> None:
     """In this order, so that whoever dies in the middle leaves a run that `_close` ends."""
     write_json(os.path.join(found["kept"], "summary.json"), found)
-    write_text(os.path.join(found["kept"], "summary.txt"), "".join("%s\n" % line for _needs, line in text(found)))
+    write_text(os.path.join(found["kept"], "summary.txt"), "".join("%s\n" % line for _needs, line in text(found, whole=True)))
     write_json(control.path("last.json"), found)
     if found["state"] == GREEN:
         write_json(control.path("green.json"), found)
@@ -273,7 +293,8 @@ def _keep(control: Control, found: Data) -> None:
 
 def _measure(control: Control, *, ended: bool = False) -> None:
     running = None if ended else control.running().get("started")
-    write_text(control.metrics, metrics(control.last("last"), running_since=running, green=control.last("green")), mode=0o644)
+    told = metrics(control.last("last"), running_since=running, green=control.last("green"), project=control.held())
+    write_text(control.metrics, told, mode=0o644)
 
 
 def _prune(control: Control) -> None:

@@ -10,7 +10,7 @@ import tarfile
 
 import pytest
 
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._archive import collection_files, inventory_files, pack, tree
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._archive import collection_files, collection_version, inventory_files, pack, tree
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import InputError
 
 CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
@@ -61,3 +61,10 @@ def test_the_collection_holds_what_a_run_needs() -> None:
     places = {path.partition("/preflight/")[2] for path, _source in collection_files(str(CHECKOUT))}
     assert {"galaxy.yml", "meta/runtime.yml", "playbooks/provision.yml", "plugins/callback/changes.py", "checklists/demo.yml"} <= places
     assert not [path for path in places if path.startswith(("tests/", "inventories/", "lab/", "."))]
+
+
+def test_the_version_is_told_of_a_checkout_and_of_what_is_installed(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "galaxy.yml").write_text("version: 1.2.3\n")
+    assert collection_version(str(tmp_path)) == "1.2.3"
+    (tmp_path / "MANIFEST.json").write_text('{"collection_info": {"version": "2.0.0"}}')
+    assert collection_version(str(tmp_path)) == "2.0.0"

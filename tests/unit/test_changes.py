@@ -63,7 +63,7 @@ def test_things_are_named(action: str, result: dict[str, t.Any], arguments: dict
 
 
 def test_updates_and_removals_are_told_apart() -> None:
-    expected = [("package", "tzdata", "update from 2025a-1 is pending"), ("package", "oldlib", "would be removed")]
+    expected = [("update", "tzdata", "from 2025a-1 is pending"), ("package", "oldlib", "would be removed")]
     assert named("ansible.builtin.apt", {"stdout": UPDATES}, upgrade="dist") == expected
 
 

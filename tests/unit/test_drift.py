@@ -9,16 +9,19 @@ import typing as t
 
 import pytest
 
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._drift import died, metrics, summary, text
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._drift import died, metrics, summary
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._drift_text import text
 
 BEGAN = {"run": "r2", "environment": "prod", "inventory": "prod", "invocation": "", "started": 1000.0, "kept": "/var/lib/gonogo-drift/runs/r2"}
 FILE = {"host": "db1", "role": "redis", "task": "t", "kind": "file", "name": "/etc/redis/gonogo.conf", "detail": "would be written", "follows": False}
-LINE = re.compile(r"gonogo_drift_[a-z_]+(\{[a-z]+=\"[a-z_ ]+\"\})? (NaN|[0-9]+(\.[0-9]+)?)")
+LINE = re.compile(r'gonogo_drift_[a-z_]+(\{[a-z]+="[a-z0-9_. ]+"(,[a-z]+="[a-z0-9_. ]+")*\})? (NaN|[0-9]+(\.[0-9]+)?)')
+PROJECT = {"fingerprint": "0123abcd", "collection": "0.1.0", "since": 900.0}
 
 
 def row(outcome: str = "pass", item: str = "redis.aof", subject: str = "db1") -> dict[str, t.Any]:
     texts = {"title": "Redis keeps its data", "observed": "no", "expected": "yes", "reason": "", "remedy": "redis-cli CONFIG SET appendonly yes"}
-    return {"item": item, "subject": subject, "door": "start", "outcome": outcome, **texts}
+    status = outcome if outcome in ("pass", "fail", "error", "missing") else "fail"
+    return {"item": item, "subject": subject, "vantage": subject, "area": "redis", "door": "start", "status": status, "outcome": outcome, **texts}
 
 
 def results(*rows: dict[str, t.Any], verdict: str = "GO") -> dict[str, t.Any]:
@@ -37,8 +40,12 @@ def ended(
     return summary(BEGAN, 1060.0, changes=changes, changes_known=known, results=found, reasons=reasons, green=green or {})
 
 
+def lines_of(found: dict[str, t.Any]) -> list[str]:
+    return [line for _needs, line in text(found)]
+
+
 def values(found: dict[str, t.Any], **more: t.Any) -> dict[str, float]:
-    lines = [line for line in metrics(found, **{"running_since": None, "green": {}, **more}).splitlines() if not line.startswith("#")]
+    lines = [line for line in metrics(found, **{"running_since": None, "green": {}, "project": PROJECT, **more}).splitlines() if not line.startswith("#")]
     assert all(LINE.fullmatch(line) for line in lines), lines
     return {line.rpartition(" ")[0][len("gonogo_drift_") :]: float(line.rpartition(" ")[2]) for line in lines}
 
@@ -73,7 +80,14 @@ def test_anything_else_is_not_green(found: dict[str, t.Any], state: str) -> None
 
 def test_a_host_without_an_answer_is_named() -> None:
     found = ended(row(), row("missing", subject="db2"), verdict="NO-GO")
-    assert "  not known: db2 gave no answer" in [line for _needs, line in text(found)]
+    assert "not known to be green: db2 gave no answer;" in text(found)[0][1]
+
+
+def test_a_person_who_has_not_answered_is_no_silent_host() -> None:
+    asked = {**row("missing", "people.backup", "deployment"), "vantage": "people", "reason": "nobody has answered it"}
+    found = ended(row(), asked, verdict="NO-GO", green=ended(row()))
+    assert found["state"] == "drifted" and not found["reasons"]
+    assert "  item: people.backup, on deployment: was not asked, is missing: nobody has answered it" in lines_of(found)
 
 
 def test_items_are_held_against_the_last_green_run() -> None:
@@ -84,12 +98,43 @@ def test_items_are_held_against_the_last_green_run() -> None:
 
 def test_the_journal_names_things_items_and_what_mends_them() -> None:
     changes = [FILE, {**FILE, "kind": "unit", "name": "redis-server", "detail": "is not started"}, {**FILE, "host": "db2"}]
-    lines = [line for _needs, line in text(ended(row("fail"), verdict="NO-GO", changes=changes, green=GREEN))]
+    lines = lines_of(ended(row("fail"), verdict="NO-GO", changes=changes, green=GREEN))
     assert lines[0] == "prod: DRIFTED: 3 things would be changed, 1 items turned, verdict NO-GO; the last green run ended 1970-01-01T00:17:40Z (1 min 00 s)"
-    assert "  file: /etc/redis/gonogo.conf, on db1: would be written" in lines
+    assert "  file: /etc/redis/gonogo.conf, on db1, db2: would be written" in lines
     assert "  item: redis.aof, on db1: was pass, is fail: found no, expected yes" in lines
     assert "        mend: redis-cli CONFIG SET appendonly yes" in lines
     assert "  mend, in your project: ansible-playbook gonogo.preflight.provision -i prod --tags redis --limit db1,db2" in lines
+
+
+def test_one_item_of_many_hosts_is_one_line_and_one_mend() -> None:
+    rows = [{**row("fail", subject="db%d" % number), "remedy": "ansible-playbook p.yml --limit db%d" % number} for number in range(1, 21)]
+    lines = lines_of(ended(*rows, verdict="NO-GO", green=GREEN))
+    (item,) = [line for line in lines if "redis.aof" in line]
+    assert item.startswith("  item: redis.aof, on db1, db2, ") and "and 12 more: was pass or not asked, is fail: found no, expected yes" in item
+    assert sum("mend: " in line for line in lines) == 1
+
+
+def test_what_needs_a_person_comes_first_and_a_long_list_is_cut_but_kept() -> None:
+    rows = [row("warned", "w"), *(row("fail", "item%02d" % number) for number in range(30))]
+    found = ended(*rows, verdict="NO-GO", changes=[{**FILE, "name": "/f%d" % number} for number in range(25)], green=GREEN)
+    lines = lines_of(found)
+    assert "  ... and 5 more like these, in /var/lib/gonogo-drift/runs/r2/summary.txt" in lines
+    assert "  ... and 11 more like these, in /var/lib/gonogo-drift/runs/r2/summary.txt" in lines, "10 items that fail, and the warned one"
+    assert len(lines) < 70 and not any("item: w" in line for line in lines)
+    whole = [line for _needs, line in text(found, whole=True)]
+    assert sum(line.startswith("  item: ") for line in whole) == 31 and whole.index(next(line for line in whole if "item: w" in line)) > 50
+
+
+def test_updates_are_told_apart_from_what_hands_broke() -> None:
+    updates = [{**FILE, "role": "os", "kind": "update", "name": "lib%d" % number, "detail": "from 1 is pending"} for number in range(40)]
+    found = ended(row(), changes=[*updates, *({**one, "host": "db2"} for one in updates), {**FILE, "kind": "package"}], green=GREEN)
+    lines = lines_of(found)
+    assert "1 things would be changed, 80 updates are pending" in lines[0]
+    (line,) = [line for line in lines if line.startswith("  update: ")]
+    assert line.startswith("  update: lib0 from 1 is pending, ") and line.endswith("and 32 more, on db1, db2")
+    measured = values(found)
+    assert measured["changes"] == 81 and measured['changes_by_kind{kind="update"}'] == 80 and measured['changes_by_kind{kind="package"}'] == 1
+    assert measured['changes_by_kind{kind="unit"}'] == 0
 
 
 def test_what_a_host_sent_cannot_act_on_the_journal() -> None:

@@ -28,7 +28,8 @@ mkdir -p "$reports"
 cat "$DIRECTORY/$name.output" 2>/dev/null || true
 exit "$(cat "$DIRECTORY/$name.status" 2>/dev/null || echo 0)"
 """
-ROW = {"item": "a", "subject": "db1", "door": "start", "outcome": "pass", "title": "", "observed": "", "expected": "", "reason": "", "remedy": ""}
+TEXTS = dict.fromkeys(("title", "observed", "expected", "reason", "remedy"), "")
+ROW = {"item": "a", "subject": "db1", "vantage": "db1", "area": "redis", "door": "start", "status": "pass", "outcome": "pass", **TEXTS}
 
 
 @dataclasses.dataclass
@@ -71,6 +72,7 @@ def lab(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
         environment="prod",
         inventory="prod",
         project=str(tmp_path / "project"),
+        collection="0.1.0",
         configuration=str(tmp_path / "ansible.cfg"),
         state=str(tmp_path / "state"),
         metrics=str(tmp_path / "metrics" / "gonogo_drift.prom"),
@@ -114,8 +116,8 @@ def test_what_would_be_changed_is_drift(lab: Lab) -> None:
             2,
             "db1: check mode stopped at task 'Install': no",
         ),
-        ({"changes.json": {"changes": [], "unreachable": {}}}, 250, "provision in check mode ended with status 250"),
-        ({"changes.json": ["nonsense"]}, 0, "provision in check mode ended with status 0"),
+        ({"changes.json": {"changes": [], "unreachable": {}}}, 250, "provisioning in check mode did not come to its end"),
+        ({"changes.json": ["nonsense"]}, 0, "provisioning in check mode did not come to its end"),
     ],
 )
 def test_a_dry_run_that_did_not_look_everywhere_is_not_green(lab: Lab, provision: dict[str, t.Any], status: int, said: str) -> None:
@@ -126,15 +128,75 @@ def test_a_dry_run_that_did_not_look_everywhere_is_not_green(lab: Lab, provision
     assert lab.metric("green") == "0" and lab.metric("changes") == "NaN"
 
 
-def test_a_wrong_vault_password_is_said_in_ansibles_words(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+def _fails(lab: Lab, name: str, output: str) -> None:
+    """`name` ends before it has written a report."""
+    for file in (lab.root / name).iterdir():
+        file.unlink()
+    lab.leaves(name, {}, 2, output)
+
+
+def test_a_wrong_vault_password_is_said_once_in_ansibles_words(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("provision", "verify"):
-        for file in (lab.root / name).iterdir():
-            file.unlink()
-        lab.leaves(name, {}, 1, "[WARNING]: noise\n[ERROR]: Decryption failed (no vault secrets were found that could decrypt).\n")
+        _fails(lab, name, "[WARNING]: noise\n[ERROR]: Decryption failed (no vault secrets were found that could decrypt).\n")
     assert runner.run(lab.control) == 2
     said = capsys.readouterr().out
-    assert "not known: provision in check mode ended with status 1: [ERROR]: Decryption failed" in said
-    assert "not known: the verification ended with status 1 and no report: [ERROR]: Decryption failed" in said
+    assert "did not come to its end: [ERROR]: Decryption failed" in said.splitlines()[0] and said.count("Decryption failed") == 1
+
+
+MISTAKES = """\
+TASK [Validate] ****
+[ERROR]: Task failed: 2 mistakes; no host was touched:
+- policy/prod/waivers.yml:2: item a: the waiver ended on 2026-01-01
+- prod/hosts.yml:4: something else
+Origin: /x/verify.yml:8:7
+- not a mistake
+"""
+
+
+def test_every_mistake_that_stops_the_verification_is_said(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    _fails(lab, "verify", MISTAKES)
+    assert runner.run(lab.control) == 2
+    assert lab.last["reasons"] == [
+        "nothing was verified: policy/prod/waivers.yml:2: item a: the waiver ended on 2026-01-01",
+        "nothing was verified: prod/hosts.yml:4: something else",
+    ]
+
+
+def test_the_one_mistake_that_stops_the_verification_is_the_first_line_and_no_row_hides_it(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    mistake = "policy/prod/waivers.yml:2: item a: the waiver ended on 2026-01-01"
+    rows = [dict(ROW, subject=host, status="missing", outcome="missing", reason="gave no answer in this run") for host in ("db1", "db2")]
+    lab.leaves(
+        "verify",
+        {"results.json": {"verdict": "NO-GO", "problems": [mistake], "results": rows}},
+        2,
+        MISTAKES.replace("- prod/hosts.yml:4: something else\n", ""),
+    )
+    assert runner.run(lab.control) == 2
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first.startswith("prod: INCOMPLETE, not known to be green: nothing was verified") and mistake in first
+    assert all(line.startswith(("  kept in ", "  held against project ")) for line in others), others
+
+
+def test_the_project_that_the_fleet_is_held_against_is_named(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    runner.run(lab.control)
+    assert "  held against project one, brought 20" in capsys.readouterr().out
+    assert 'gonogo_drift_project_info{fingerprint="one",collection="0.1.0"} 1' in pathlib.Path(lab.control.metrics).read_text()
+    assert float(lab.metric("project_timestamp_seconds")) == pytest.approx((lab.root / "project").lstat().st_mtime, abs=0.01)
+    (lab.root / "projects" / "two").mkdir()
+    (lab.root / "project").unlink()
+    (lab.root / "project").symlink_to("projects/two")
+    runner.status(lab.control)
+    assert "since then project two was brought" in capsys.readouterr().out
+
+
+def test_a_project_that_was_taken_away_leaves_no_green_behind(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    runner.run(lab.control)
+    (lab.root / "project").unlink()
+    with pytest.raises(FileNotFoundError):
+        runner.run(lab.control)
+    monkeypatch.setenv("SERVICE_RESULT", "exit-code")
+    runner.settle(lab.control)
+    assert lab.last["state"] == "incomplete" and lab.metric("green") == "0"
 
 
 def test_a_second_run_says_so_and_leaves_the_metrics(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,7 +249,7 @@ def test_a_death_that_nobody_settled_is_found_by_the_next_run(lab: Lab, monkeypa
 
 def test_a_run_that_ended_is_not_settled_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVOCATION_ID", "i1")
-    lab.leaves("verify", {"results.json": {"verdict": "NO-GO", "problems": [], "results": [dict(ROW, outcome="fail")]}}, 2)
+    lab.leaves("verify", {"results.json": {"verdict": "NO-GO", "problems": [], "results": [dict(ROW, status="fail", outcome="fail")]}}, 2)
     assert runner.run(lab.control) == 1
     monkeypatch.setenv("SERVICE_RESULT", "exit-code")
     runner.settle(lab.control)
@@ -200,7 +262,7 @@ def test_a_run_that_ended_is_not_settled_again(lab: Lab, monkeypatch: pytest.Mon
 def test_only_the_last_runs_and_the_last_green_one_are_kept(lab: Lab) -> None:
     runner.run(lab.control)
     green = lab.last["run"]
-    lab.leaves("verify", {"results.json": {"verdict": "NO-GO", "problems": [], "results": [dict(ROW, outcome="fail")]}}, 2)
+    lab.leaves("verify", {"results.json": {"verdict": "NO-GO", "problems": [], "results": [dict(ROW, status="fail", outcome="fail")]}}, 2)
     for _number in range(4):
         runner.run(lab.control)
     kept = sorted(os.listdir(lab.control.path("runs")))
