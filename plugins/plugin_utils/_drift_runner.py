@@ -173,7 +173,7 @@ def status(control: Control) -> int:
     print("run %s, ended %s" % (last["run"], stamp(last["ended"])))
     print("\n".join(line for _needs, line in text(last)))
     held = control.held()
-    if held != last["project"]:
+    if held != last.get("project"):
         print("  since then project %s was brought, %s, collection %s" % (held["fingerprint"], stamp(held["since"]), held["collection"]))
     return _CODES.get(last["state"], _DRIFTED)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
 import pytest
@@ -80,6 +81,24 @@ def test_everything_undecided_is_refused_by_name_before_a_host_is_touched(launch
     for place in places:
         named = re.search(r"- %s[\w.]+( of [\w.]+)? is undecided: \w" % re.escape(place), done.stdout + done.stderr)
         assert named, "%s is not named, or not with its meaning:\n%s" % (place, done.stdout)
+
+
+def test_ansible_pull_finds_the_playbook_and_begins_with_this_host(launch: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    repository, elsewhere = tmp_path / "launch.git", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copytree(launch, repository, ignore=shutil.ignore_patterns("reports"))
+    author = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-qm", "a"]):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    documented = re.search(r"ansible-pull -U (\S+) (.*)\n", (ROOT / "docs" / "drift.md").read_text())
+    assert documented
+    command = ["ansible-pull", "-U", str(repository), "-d", str(tmp_path / "pulled"), *documented.group(2).split()]
+    done = _run(elsewhere, *command, ANSIBLE_VAULT_PASSWORD_FILE=str(launch / ".vault-password"))
+    said = done.stdout + done.stderr
+    assert "TASK [Validate]" in said and "fatal: [app1]" in said, said
+    assert re.search(r"this project: \d+ undecided; replace the word UNDECIDED", said), "it is the project that was fetched"
+    assert "data1" not in said.partition("PLAY RECAP")[2]
+    assert not (tmp_path / "pulled" / ".vault-password").exists(), "git ignores it"
 
 
 @pytest.mark.parametrize("content", ["a file", "a hidden file", "the project", "no directory"])
