@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's passwords: made once, kept only in a file that ansible-vault has encrypted."""
+"""The lab's passwords: made once, kept only in a file that ansible-vault has encrypted; every inventory of lab hosts has them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,17 @@ from shell import CHECKOUT, STATE, LabError, run, say
 PASSWORD = STATE / "vault_password"
 SECRETS = CHECKOUT / "inventories/lab/group_vars/all/secrets.yml"
 
+# Other shapes of the same fleet share its variables. Links to directories are not allowed in a collection, so git has none.
+LINKS = tuple(CHECKOUT / "inventories" / shape / "group_vars" for shape in ("fleet", "one"))
+
 _NAMES = ("postgresql_password", "redis_password")
 _LENGTH = 40
 
 
 def ensure() -> None:
+    for link in LINKS:
+        if not link.is_symlink():
+            link.symlink_to("../lab/group_vars")
     if PASSWORD.exists() and SECRETS.exists():
         return
     ansible_vault = CHECKOUT / ".venv/bin/ansible-vault"
@@ -35,7 +41,8 @@ def ensure() -> None:
 
 
 def remove() -> None:
-    SECRETS.unlink(missing_ok=True)
+    for made in (SECRETS, *LINKS):
+        made.unlink(missing_ok=True)
 
 
 def _random() -> str:

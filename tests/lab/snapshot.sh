@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Packages, files, units and firewall of a host; not what moves by itself, nor Ansible's own temporary directory.
 dpkg-query -W -f '${Package} ${Version} ${Status}\n'
 find /etc /opt /usr /root /home /var/spool -xdev -type f -not -name '*.pyc' -not -path '*/.ansible/*' -print0 | sort -z | xargs -0 sha256sum

@@ -34,34 +34,36 @@ class Row:
     playbook: str = DEPLOY
     environment: tuple[tuple[str, str], ...] = ()
     answers: str = ""
+    # A close relative of another row: shown by `make test-long`.
+    long: bool = False
 
 
 ROWS = (
     Row("nothing special"),
     Row("--tags deploy", ("--tags", "deploy")),
-    Row("--tags that match nothing", ("--tags", "nothing")),
+    Row("--tags that match nothing", ("--tags", "nothing"), long=True),
     Row("--skip-tags verify", ("--skip-tags", "verify")),
-    Row("--skip-tags always", ("--skip-tags", "always")),
-    Row("--skip-tags always,verify", ("--skip-tags", "always,verify")),
+    Row("--skip-tags always", ("--skip-tags", "always"), long=True),
+    Row("--skip-tags always,verify", ("--skip-tags", "always,verify"), long=True),
     Row("--start-at-task", ("--start-at-task", RELEASE_TASK)),
     Row("--step that declines verification", ("--step",), answers="n\n" * 6 + "c\n"),
     Row("--limit to the good host", ("--limit", APP)),
-    Row("--limit to the bad host", ("--limit", DATA)),
+    Row("--limit to the bad host", ("--limit", DATA), long=True),
     Row("--check", ("--check",)),
     Row("-e replaces the threshold", ("-e", '{"preflight_thresholds": {"redis.aof": {"one_of": ["yes", "no"]}}}')),
     Row("-e replaces a registered result", ("-e", "verified=true", "-e", "verdict=GO"), "registered.yml"),
     Row("-e replaces groups and hostvars", ("-e", '{"groups": {"all": ["lab-app"], "app": ["lab-app"]}, "hostvars": {}}')),
-    Row("-e replaces groups, validation skipped", ("--skip-tags", "always", "-e", '{"groups": {"all": ["lab-app"], "app": ["lab-app"]}}')),
-    Row("-e replaces the threshold, validation skipped", ("--skip-tags", "always", "-e", "preflight_thresholds={}")),
+    Row("-e replaces groups, validation skipped", ("--skip-tags", "always", "-e", '{"groups": {"all": ["lab-app"], "app": ["lab-app"]}}'), long=True),
+    Row("-e replaces the threshold, validation skipped", ("--skip-tags", "always", "-e", "preflight_thresholds={}"), long=True),
     Row("-e replaces the door", ("-e", "verify_door=live")),
-    Row("-e from a file", ("-e", "@%s" % (PLAYBOOKS / "vars" / "extra.yml"))),
+    Row("-e from a file", ("-e", "@%s" % (PLAYBOOKS / "vars" / "extra.yml")), long=True),
     Row("-e moves the connection", ("-e", "ansible_connection=local")),
     Row("strategy free from the environment", environment=(("ANSIBLE_STRATEGY", "free"),)),
-    Row("strategy host_pinned from the environment", environment=(("ANSIBLE_STRATEGY", "host_pinned"),)),
+    Row("strategy host_pinned from the environment", environment=(("ANSIBLE_STRATEGY", "host_pinned"),), long=True),
     Row("any_errors_fatal, deployment on localhost", (), "any_errors_fatal.yml"),
-    Row("max_fail_percentage 0", (), "max_fail_percentage.yml"),
+    Row("max_fail_percentage 0", (), "max_fail_percentage.yml", long=True),
     Row("block and rescue around the check", (), "rescue.yml"),
-    Row("errors ignored", (), "ignore_errors.yml"),
+    Row("errors ignored", (), "ignore_errors.yml", long=True),
     Row("a hosts pattern that matches nothing", (), "no_hosts.yml"),
     Row("strategy free in the play", (), "free.yml"),
     Row("another callback instead of the board", ("--limit", APP, "--skip-tags", "verify,deploy"), environment=(("ANSIBLE_CALLBACKS_ENABLED", "timer"),)),
@@ -84,7 +86,7 @@ ROWS = (
 )
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [pytest.param(row, id=row.name, marks=[pytest.mark.long] * row.long) for row in ROWS])
 def test_nothing_is_deployed(broken_redis: None, row: Row) -> None:
     playbook = row.playbook if "/" in row.playbook else str(PLAYBOOKS / row.playbook)
     done = play(playbook, *row.arguments, environment=dict(row.environment), answers=row.answers)
@@ -146,7 +148,10 @@ def test_an_empty_group_is_no_go(broken_redis: None, project: Project) -> None:
     ],
     ids=["the host that deploys nothing", "the host that would deploy"],
 )
-@pytest.mark.parametrize("playbook", [DEPLOY, str(PLAYBOOKS / "any_errors_fatal.yml"), str(PLAYBOOKS / "max_fail_percentage.yml")])
+@pytest.mark.parametrize(
+    "playbook",
+    [DEPLOY, *(pytest.param(str(PLAYBOOKS / name), id=name, marks=pytest.mark.long) for name in ("any_errors_fatal.yml", "max_fail_percentage.yml"))],
+)
 def test_an_unreachable_host_is_no_go(fleet: None, playbook: str, host: str, stop: tuple[str, ...], start: tuple[str, ...]) -> None:
     take_away()
     on(host, *stop, check=False)
