@@ -66,7 +66,7 @@ test: lint unit browser app ## Every check and every test
 scenarios: app ## The Molecule scenarios: a closed gate, three hosts, one host
 	@for scenario in gate_closed fleet default; do $(BIN)/molecule test -s $$scenario; done
 
-matrix: app .venv-floor/.ready .venv-next/.ready ## The oldest and the newest ansible-core: controller tests, and the lab verified
+matrix: app .venv-floor/.ready .venv-next/.ready ## The oldest and the newest ansible-core: refusals, and the lab verified
 	@for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q tests/controller/test_bad_input.py tests/matrix; done
 
 test-long: app .venv-floor/.ready .venv-next/.ready ## The long proofs that `make test` leaves out
