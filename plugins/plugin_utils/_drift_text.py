@@ -58,11 +58,12 @@ def _headline(found: Data, causes: t.Sequence[str]) -> str:
 
 def _sums(found: Data) -> str:
     if not found["changes_known"]:
-        things = "an unknown number of things would be changed"
+        things = "what would be changed is not known"
     else:
         updates = sum(one["kind"] == UPDATE for one in found["changes"])
         things = "%d things would be changed" % (len(found["changes"]) - updates) + (", %d updates are pending" % updates if updates else "")
-    return "%s, %d items turned" % (things, sum(one["is"] not in THROUGH for one in found["turned"]))
+    turned = sum(one["is"] not in THROUGH for one in found["turned"])
+    return "%s, %s" % (things, "%d items turned" % turned if found["counts"] else "what the items answer is not known")
 
 
 def _changes(found: Data) -> list[Entry]:

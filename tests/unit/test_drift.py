@@ -78,6 +78,12 @@ def test_anything_else_is_not_green(found: dict[str, t.Any], state: str) -> None
     assert text(found)[0][0], "the first line needs a person"
 
 
+def test_what_is_not_known_has_no_number() -> None:
+    found = summary(BEGAN, 1060.0, changes=[], changes_known=False, results=None, reasons=["one", "another"], green=GREEN)
+    told = "prod: INCOMPLETE, not known to be green: what would be changed is not known, what the items answer is not known; the last green"
+    assert lines_of(found)[0].startswith(told) and lines_of(found)[1:3] == ["  not known: one", "  not known: another"]
+
+
 def test_a_host_without_an_answer_is_named() -> None:
     found = ended(row(), row("missing", subject="db2"), verdict="NO-GO")
     assert "not known to be green: db2 gave no answer;" in text(found)[0][1]
