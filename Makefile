@@ -61,7 +61,7 @@ pictures: setup ## Take the pictures of docs/ anew
 
 test: lint unit browser app ## Every check and every test
 	@$(BIN)/python -m pytest -q tests/controller tests/lab
-	@$(MAKE) --no-print-directory scenarios matrix
+	@$(MAKE) --no-print-directory matrix scenarios
 
 scenarios: app ## The Molecule scenarios: a closed gate, three hosts, one host
 	@for scenario in gate_closed fleet default; do $(BIN)/molecule test -s $$scenario; done

@@ -10,7 +10,7 @@ import typing as t
 import pytest
 import yaml
 
-from tests.support import ROOT, Project
+from tests.support import ROOT, Project, play
 
 from .conftest import APP, DATA, containers, on, take_away
 
@@ -85,6 +85,7 @@ def _called(data: t.Any) -> t.Any:
 @pytest.fixture
 def renamed(project: Project) -> Project:
     project.edit(HOSTS, _called)
+    (project.inventory / "group_vars/app.yml").rename(project.inventory / "group_vars/webservers.yml")
     project.edit(MAIN, _set(preflight_groups={"app": ["webservers"], "db": ["pg"], "cache": ["redis"]}))
     project.edit(GATE, lambda data: dict(data, fleet={group: [OWN_NAMES[host] for host in hosts] for group, hosts in data["fleet"].items()}))
     return project
@@ -101,6 +102,7 @@ def test_hosts_and_groups_have_names_of_their_own(fleet: None, renamed: Project)
 
 @pytest.mark.long
 def test_the_roles_configure_hosts_under_their_own_names_and_change_nothing(fleet: None, renamed: Project) -> None:
+    assert play(PROVISION).code == 0
     done = renamed.play(PROVISION)
     assert done.code == 0 and done.changed() == 0, done.output
 
@@ -140,6 +142,7 @@ def behind_a_bastion(fleet: None, project: Project) -> t.Iterator[Project]:
         yield project
     finally:
         on(DATA, "ufw", "insert", "1", "allow", "22/tcp")
+        play(PROVISION, "--tags", "ufw")
 
 
 def test_a_host_behind_a_bastion_is_provisioned_verified_and_deployed_to(behind_a_bastion: Project) -> None:
