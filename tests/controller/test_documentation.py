@@ -89,7 +89,8 @@ def test_only_the_release_calls_compose() -> None:
     assert sorted(users) == ["confirm.py", "release.py"]
 
 
-MESSAGES = re.findall(r"^### `(.+)`$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
+HEADINGS = re.findall(r"^### (`.+`)$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
+MESSAGES = [message for heading in HEADINGS for message in re.findall(r"`([^`]+)`", heading)]
 # What other programs say, and what a probe puts together.
 FOREIGN = {"Unable to start service nginx", "failed to validate", "HTTP 503", "answered 2 times in one run"}
 
