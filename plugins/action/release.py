@@ -31,12 +31,12 @@ class ActionModule(PreflightAction):
         if self._task.check_mode:
             return {"changed": True, "msg": "GO: would start release %s" % wanted}
         releases = Releases(self, self.options["project"], self.options["directory"], self.options["wait"])
-        previous = releases.current()
+        previous = releases.confirmed()
         self._record("starting", previous)
         started = releases.start(wanted)
         if started.get("failed"):
             raise AnsibleActionFail(self._undo(releases, previous, started, "did not become healthy within %d s" % self.options["wait"]))
-        served = {} if previous == wanted else releases.serve(wanted)
+        served = releases.serve(wanted)
         if served.get("failed"):
             raise AnsibleActionFail(self._undo(releases, previous, served, "could not be put behind nginx"))
         changed = bool(started.get("changed") or served.get("changed"))
@@ -52,7 +52,7 @@ class ActionModule(PreflightAction):
         secrets = self.secrets_of(self.host)
         reason = mask(result.get("msg") or "no reason given", secrets)
         if previous == wanted:
-            outcome, ending = "unhealthy", "it is the release that was serving, so nothing was put back"
+            outcome, ending = "unhealthy", "it is the release that was confirmed last, so nothing was put back"
         else:
             outcome, ending = ("put_back" if previous else "removed"), mask(releases.put_back(previous, wanted), secrets)
         message = "release %s %s (%s); %s" % (wanted, what, reason.strip(), ending)

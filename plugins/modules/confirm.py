@@ -5,11 +5,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: confirm
-short_description: Keep the release that was started, or put the previous one back
+short_description: Confirm the release that was started, or put the last confirmed one back
 version_added: 0.1.0
 description:
   - Decides over the items of stage C(live), which M(gonogo.preflight.verify) asked after the start.
-  - On NO-GO the release that this run started is replaced by the one before it, and the task fails.
+  - On GO the link C(<directory>/confirmed) names the release of this run, which is from now on the one to put back.
+  - On NO-GO the release of this run is replaced by the one that C(confirmed) names, and the task fails. It is taken away where
+    none was confirmed yet, and left where it is the one that was confirmed last.
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 extends_documentation_fragment:
@@ -38,4 +40,9 @@ answers:
   returned: success
   type: int
   sample: 2
+confirmed:
+  description: The release that is confirmed, empty where this run started none.
+  returned: success
+  type: str
+  sample: 2.4.1-1f3a9c2e
 """

@@ -9,10 +9,12 @@ short_description: Take the verdict and, on GO, start a release of a Compose app
 version_added: 0.1.0
 description:
   - Decides like M(gonogo.preflight.gate) and starts the release in the same action, so that no task can come between.
-  - Waits until every service is healthy. A release that does not become healthy is taken away, and the release that served
-    before is started again and awaited.
+  - Waits until every service is healthy. A release that does not become healthy is taken away, and the release that was
+    confirmed last is started again and awaited.
   - Expects the release's Compose file in C(<directory>/releases/<release>/), where the role P(gonogo.preflight.deploy#role)
     puts it, and keeps the link C(<directory>/current), through which nginx reads where the release listens.
+  - The link C(<directory>/confirmed), which M(gonogo.preflight.confirm) moves, names the release to put back. A release that
+    serves and was never confirmed is not put back.
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 extends_documentation_fragment:
@@ -48,7 +50,7 @@ release:
   type: str
   sample: 2.4.1-1f3a9c2e
 previous:
-  description: The release that served before, empty at the first.
+  description: The release that was confirmed last and is put back on NO-GO, empty before the first.
   returned: success
   type: str
   sample: 2.4.0-77b0d1aa

@@ -45,7 +45,15 @@ def containers() -> list[str]:
 
 
 def current_release() -> str:
-    return on(APP, "readlink", "/opt/gonogo/app/current", check=False).strip().rpartition("/")[2]
+    return _named_by("current")
+
+
+def confirmed_release() -> str:
+    return _named_by("confirmed")
+
+
+def _named_by(link: str) -> str:
+    return on(APP, "readlink", "/opt/gonogo/app/" + link, check=False).strip().rpartition("/")[2]
 
 
 def redis(*command: str) -> str:
@@ -56,7 +64,8 @@ def redis(*command: str) -> str:
 
 def take_away() -> None:
     """Remove the application from lab-app, so that whatever a run deploys is seen."""
-    on(APP, "sh", "-c", "docker ps -aq --filter label=com.docker.compose.project=app | xargs -r docker rm -f; rm -f /opt/gonogo/app/current")
+    links = "/opt/gonogo/app/current /opt/gonogo/app/confirmed"
+    on(APP, "sh", "-c", "docker ps -aq --filter label=com.docker.compose.project=app | xargs -r docker rm -f; rm -f " + links)
 
 
 def provisioned_fleet() -> Played:

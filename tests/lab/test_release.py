@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import pathlib
+import signal
+import subprocess
 import typing as t
 import urllib.request
 
 import pytest
 
-from tests.support import Project, play
+from tests.support import REPORTS, ROOT, Project, copied_project, play
 
-from .conftest import APP, containers, current_release, on, take_away
+from .conftest import APP, await_, confirmed_release, containers, current_release, on, take_away
 
 HEALTH = "http://127.0.0.1:22080/api/v1/health"
 DEPLOY = "playbooks/deploy.yml"
@@ -28,6 +32,34 @@ def _unhealthy(variables: t.Any) -> t.Any:
 def unhealthy(fleet: None, project: Project) -> Project:
     project.edit("inventories/lab/group_vars/all/deploy.yml", _unhealthy)
     return project
+
+
+def _live_no_go(project: Project) -> None:
+    project.edit(
+        "inventories/lab/group_vars/all/thresholds.yml",
+        lambda variables: {
+            "lab_thresholds": dict(variables["lab_thresholds"], **{"app.health.public": {"equals": "perfect"}}),
+            "preflight_thresholds": "{{ lab_thresholds }}",
+        },
+    )
+
+
+def _kill_before_it_is_confirmed(project: Project) -> str:
+    """Deploy, and kill the run once its release was started; the release."""
+    before = set(REPORTS.glob("2*"))
+    command = ["ansible-playbook", DEPLOY, "-i", str(project.inventory)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as run:
+        try:
+            release = await_(lambda: next(filter(None, map(_started, set(REPORTS.glob("2*")) - before)), ""), seconds=120)
+        finally:
+            os.killpg(run.pid, signal.SIGKILL)
+    return str(release)
+
+
+def _started(report: pathlib.Path) -> str:
+    event = report / "events" / "release.lab-app.json"
+    recorded = json.loads(event.read_text()) if event.exists() else {}
+    return str(recorded["release"]) if recorded.get("outcome") == "started" else ""
 
 
 def _healthy() -> bool:
@@ -61,13 +93,7 @@ def test_a_release_that_fails_once_it_serves_is_rolled_back(fleet: None, project
     before = current_release()
     # Another port: nginx has to hand requests on to the new release, and then to the old one again.
     project.edit("inventories/lab/group_vars/all/deploy.yml", lambda variables: dict(variables, deploy_version="1.0.2", deploy_port=8001))
-    project.edit(
-        "inventories/lab/group_vars/all/thresholds.yml",
-        lambda variables: {
-            "lab_thresholds": dict(variables["lab_thresholds"], **{"app.health.public": {"equals": "perfect"}}),
-            "preflight_thresholds": "{{ lab_thresholds }}",
-        },
-    )
+    _live_no_go(project)
     done = project.play()
     assert done.code != 0, done.output
     assert done.report["doors"] == {"start": "GO", "live": "NO-GO"}
@@ -83,3 +109,57 @@ def test_a_run_that_was_killed_while_it_deployed_converges_next_time(fleet: None
     done = play(DEPLOY)
     assert done.code == 0, done.output
     assert current_release() and _healthy()
+
+
+def test_a_release_that_was_never_confirmed_is_not_what_is_put_back(unhealthy: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Its run was killed before door live: neither its own next run nor that of another release takes it for good."""
+    assert play(DEPLOY).code == 0
+    good = current_release()
+    assert confirmed_release() == good
+    killed = copied_project(tmp_path_factory.mktemp("killed"))
+    killed.edit("inventories/lab/group_vars/all/deploy.yml", lambda variables: dict(variables, deploy_version="1.0.4", deploy_port=8001))
+    bad = _kill_before_it_is_confirmed(killed)
+    assert (current_release(), confirmed_release()) == (bad, good) and bad != good
+
+    failing = unhealthy.play()
+    assert failing.code != 0 and "release %s was put back and is healthy" % good in failing.output, failing.output
+    assert current_release() == good and _healthy()
+
+    assert _kill_before_it_is_confirmed(killed) == bad == current_release()
+    _live_no_go(killed)
+    again = killed.play()
+    assert again.code != 0 and again.report["doors"] == {"start": "GO", "live": "NO-GO"}, again.output
+    assert "release %s was put back and is healthy" % good in again.output
+    assert (current_release(), confirmed_release()) == (good, good)
+    assert len(containers()) == 1 and _healthy()
+
+
+def test_a_first_release_that_was_never_confirmed_is_taken_away(fleet: None, project: Project) -> None:
+    take_away()
+    _kill_before_it_is_confirmed(project)
+    assert current_release() and not confirmed_release()
+    _live_no_go(project)
+    done = project.play()
+    assert done.code != 0 and "it was taken away" in done.output, done.output
+    assert containers() == [] and current_release() == ""
+    assert play(DEPLOY).code == 0 and confirmed_release() == current_release() != ""
+
+
+def test_on_a_host_without_the_link_the_release_that_serves_counts_as_confirmed(fleet: None, project: Project) -> None:
+    """As hosts are from before the link `confirmed`."""
+    assert play(DEPLOY).code == 0
+    on(APP, "rm", "/opt/gonogo/app/confirmed")
+    _live_no_go(project)
+    refused = project.play()
+    assert refused.code != 0 and "is the one that was confirmed last, so nothing was put back" in refused.output, refused.output
+    assert len(containers()) == 1 and _healthy()
+    assert [play(DEPLOY).changed(), play(DEPLOY).changed()] == [1, 0]
+    assert confirmed_release() == current_release()
+
+
+def test_what_a_killed_run_left_is_mended_and_no_more_is_changed(fleet: None) -> None:
+    """Killed between moving the link and nginx's reload."""
+    assert play(DEPLOY).code == 0
+    on(APP, "touch", "-h", "/opt/gonogo/app/current")
+    assert [play(DEPLOY).changed(), play(DEPLOY).changed()] == [1, 0]
+    assert _healthy()
