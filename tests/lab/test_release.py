@@ -158,8 +158,9 @@ def test_on_a_host_without_the_link_the_release_that_serves_counts_as_confirmed(
 
 
 def test_what_a_killed_run_left_is_mended_and_no_more_is_changed(fleet: None) -> None:
-    """Killed between moving the link and nginx's reload."""
+    """Killed between moving the link and nginx's reload, or between the login to the registry and its end."""
     assert play(DEPLOY).code == 0
     on(APP, "touch", "-h", "/opt/gonogo/app/current")
-    assert [play(DEPLOY).changed(), play(DEPLOY).changed()] == [1, 0]
-    assert _healthy()
+    on(APP, "sh", "-c", "mkdir -m 700 /run/gonogo-registry && echo '{}' >/run/gonogo-registry/config.json")
+    assert [play(DEPLOY).changed(), play(DEPLOY).changed()] == [2, 0]
+    assert on(APP, "sh", "-c", "ls -d /run/gonogo-registry 2>/dev/null || true") == "" and _healthy()
