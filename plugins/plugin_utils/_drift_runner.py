@@ -142,12 +142,13 @@ def run(control: Control) -> int:
 
 
 def settle(control: Control) -> int:
-    """Close a run that died; systemd says how in its environment, and nothing at boot."""
-    result = os.environ.get("SERVICE_RESULT", "")
+    """Close a run that died; systemd says how in the environment, and at boot nothing."""
+    # MONITOR_...: what a unit sees that systemd starts because another one failed.
+    result = os.environ.get("SERVICE_RESULT") or os.environ.get("MONITOR_SERVICE_RESULT", "")
     with _locked(control) as mine:
         if not mine:
             return 0
-        invocation = os.environ.get("INVOCATION_ID", "")
+        invocation = os.environ.get("MONITOR_INVOCATION_ID") or os.environ.get("INVOCATION_ID", "")
         if result not in ("", "success") and not control.running() and control.last("last").get("invocation") != invocation:
             _begin(control)  # It died before it could note that it began.
         _close(control, _RESULTS.get(result, "the control host went down, or systemd could not run it (%s)" % result).format(limit=control.limit))

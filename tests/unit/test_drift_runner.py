@@ -63,7 +63,7 @@ def lab(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     program = tmp_path / "bin" / "ansible-playbook"
     program.write_text(STAND_IN.replace("$DIRECTORY", str(tmp_path)))
     program.chmod(0o755)
-    for name in ("SERVICE_RESULT", "INVOCATION_ID", "JOURNAL_STREAM"):
+    for name in ("SERVICE_RESULT", "MONITOR_SERVICE_RESULT", "MONITOR_INVOCATION_ID", "INVOCATION_ID", "JOURNAL_STREAM"):
         monkeypatch.delenv(name, raising=False)
     # A clock that never tells one second twice, which would give two runs of this process one name.
     clock = itertools.count(1_800_000_000, 10)
@@ -221,12 +221,13 @@ def _run_dies(lab: Lab, monkeypatch: pytest.MonkeyPatch, place: t.Any, where: st
             runner.run(lab.control)
 
 
+@pytest.mark.parametrize("variable", ["SERVICE_RESULT", "MONITOR_SERVICE_RESULT"])
 @pytest.mark.parametrize("where", ["_look", "_keep", "_measure"])
 @pytest.mark.parametrize(("result", "said"), [("timeout", "after the limit of 1800 s"), ("signal", "killed by a signal"), ("", "the control host went down")])
-def test_a_run_that_dies_after_a_green_one_is_settled(lab: Lab, monkeypatch: pytest.MonkeyPatch, where: str, result: str, said: str) -> None:
+def test_a_run_that_dies_after_a_green_one_is_settled(lab: Lab, monkeypatch: pytest.MonkeyPatch, variable: str, where: str, result: str, said: str) -> None:
     runner.run(lab.control)
     _run_dies(lab, monkeypatch, runner, where)
-    monkeypatch.setenv("SERVICE_RESULT", result)
+    monkeypatch.setenv(variable, result)
     assert runner.settle(lab.control) == 0
     assert lab.last["state"] == "incomplete" and said in lab.last["reasons"][0]
     assert lab.metric("green") == "0" and lab.metric("last_green_timestamp_seconds") != "0"
