@@ -232,8 +232,9 @@ def test_no_secret_is_left_in_runs_and_journal(watched: Project) -> None:
     password = (ROOT / ".lab" / "vault_password").read_text().strip()
     secrets = [*map(str, yaml.safe_load(shown.stdout).values()), password]
     planted = "planted-on-purpose"
-    search = "logger %s; { journalctl --no-pager -o cat; grep -rha . /var/lib/gonogo-drift /var/log /tmp /run/systemd; } | grep -oaF -f /dev/stdin" % planted
-    found = on(WATCH, "sh", "-c", "cat >/dev/shm/needles; exec </dev/shm/needles; " + search, given="\n".join([*secrets, planted]) + "\n", check=False)
+    search = "{ journalctl --no-pager -o cat; grep -rha . /var/lib/gonogo-drift /var/log /tmp; } | grep -oaF -f /dev/shm/needles"
+    command = "cat >/dev/shm/needles; logger %s; journalctl --sync; %s; rm /dev/shm/needles" % (planted, search)
+    found = on(WATCH, "sh", "-c", command, given="\n".join([*secrets, planted]) + "\n")
     assert set(found.split()) == {planted}
 
 
