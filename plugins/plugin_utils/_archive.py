@@ -12,6 +12,7 @@ import os
 import tarfile
 import typing as t
 
+from ._files import files
 from ._yaml import InputError, load
 
 __all__ = ["Member", "collection_files", "collection_version", "inventory_files", "pack", "tree"]
@@ -26,16 +27,10 @@ _ENDINGS = ("", ".yml", ".yaml", ".json")
 
 def tree(source: str, place: str) -> list[Member]:
     """Every file at or below `source`, to lie at or below `place`; without hidden files and compiled Python."""
-    if os.path.isfile(source):
-        return [(place, source)]
-    if not os.path.isdir(source):
+    if not os.path.lexists(source):
         raise InputError(source, 0, "does not exist, so it cannot be brought to the control host")
-    found: list[Member] = []
-    for directory, directories, names in os.walk(source):
-        directories[:] = sorted(name for name in directories if not name.startswith(".") and name != "__pycache__")
-        below = os.path.normpath(os.path.join(place, os.path.relpath(directory, source)))
-        found += [(os.path.join(below, name), os.path.join(directory, name)) for name in sorted(names) if not name.startswith(".")]
-    return found
+    found = (path for path in files(source, hidden=False) if not path.endswith(".pyc"))
+    return [(os.path.normpath(os.path.join(place, os.path.relpath(path, source))), path) for path in found]
 
 
 def collection_files(collection: str) -> list[Member]:

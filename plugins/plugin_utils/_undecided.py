@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 import yaml
 
+from ._files import files
 from ._yaml import shown
 
 __all__ = ["undecided", "yaml_files"]
@@ -33,12 +33,9 @@ def undecided(places: t.Iterable[str]) -> list[str]:
 
 
 def yaml_files(places: t.Iterable[str]) -> t.Iterator[str]:
-    """The paths of `places` that are files, and of the YAML files below those that are directories."""
+    """The paths of `places` that are files, and of the YAML files below those that are directories; raises InputError as `files` does."""
     for place in dict.fromkeys(places):
-        if os.path.isfile(place):
-            yield place
-        for directory, _directories, names in sorted(os.walk(place)):
-            yield from (os.path.join(directory, name) for name in sorted(names) if name.endswith(_ENDINGS))
+        yield from (path for path in files(place, hidden=True) if path == place or path.endswith(_ENDINGS))
 
 
 def _in_file(path: str, text: str) -> list[str]:

@@ -178,6 +178,17 @@ def _drop_address(inventory: t.Any) -> t.Any:
     return inventory
 
 
+def test_what_is_undecided_behind_a_link_is_refused(project: Untouched) -> None:
+    variables = project.root / "inventories" / "lab" / "group_vars"
+    variables.rename(project.root / "shared")
+    variables.symlink_to("../../nowhere")
+    assert "group_vars: is a link to ../../nowhere, where nothing can be found" in " ".join(project.refused().output.split())
+    variables.unlink()
+    variables.symlink_to("../../shared")
+    project.edit("shared/all/main.yml", _with(fail2ban_ignore=["UNDECIDED"]))
+    assert "fail2ban_ignore is undecided" in " ".join(project.refused().output.split())
+
+
 def test_an_environment_without_a_policy_is_refused(project: Untouched) -> None:
     (project.root / "policy" / "lab").rename(project.root / "policy" / "elsewhere")
     assert "this inventory has no policy" in project.refused().output

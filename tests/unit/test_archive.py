@@ -52,8 +52,19 @@ def test_programs_stay_programs_and_nothing_hidden_is_brought(tmp_path: pathlib.
         assert {entry.name: oct(entry.mode) for entry in archive} == {"prod/hosts": "0o700", "prod/plain": "0o600"}
 
 
+def test_what_a_link_leads_to_is_brought(tmp_path: pathlib.Path) -> None:
+    written(tmp_path, shared__all__main="1", prod__hosts="")
+    (tmp_path / "prod" / "group_vars").symlink_to("../shared")
+    pack(tree(str(tmp_path / "prod"), "prod"), str(tmp_path / "archive"))
+    with tarfile.open(tmp_path / "archive") as archive:
+        assert {entry.name for entry in archive if entry.isfile()} == {"prod/hosts", "prod/group_vars/all/main"}
+
+
 def test_what_does_not_exist_is_refused_by_name(tmp_path: pathlib.Path) -> None:
     with pytest.raises(InputError, match="images.*does not exist"):
+        tree(str(tmp_path / "images"), "images")
+    (tmp_path / "images").symlink_to("nowhere")
+    with pytest.raises(InputError, match="images: is a link to nowhere"):
         tree(str(tmp_path / "images"), "images")
 
 

@@ -7,6 +7,7 @@ import pathlib
 import pytest
 
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._undecided import undecided
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import InputError
 
 
 @pytest.fixture
@@ -39,9 +40,22 @@ def test_every_undecided_value_is_named(place: pathlib.Path, text: str, sentence
 
 def test_directories_are_searched_to_the_bottom_and_places_that_are_missing_hold_nothing(place: pathlib.Path) -> None:
     (place / "group_vars" / "all.yml").write_text("a: UNDECIDED\n")
-    (place / "gone.yml").symlink_to("nowhere")
     (place / "README.md").write_text("Replace every UNDECIDED.\n")
     assert undecided([str(place), str(place), str(place / "nowhere")]) == ["prod/group_vars/all.yml:1: a is undecided"]
+
+
+def test_a_directory_that_is_a_link_is_searched(place: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (place / "group_vars").rmdir()
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "all.yml").write_text("a: UNDECIDED\n")
+    (place / "group_vars").symlink_to("../shared")
+    assert undecided([str(place)]) == ["prod/group_vars/all.yml:1: a is undecided"]
+
+
+def test_a_link_that_leads_nowhere_is_refused_by_name(place: pathlib.Path) -> None:
+    (place / "host_vars").symlink_to("../shared")
+    with pytest.raises(InputError, match="prod/host_vars: is a link to ../shared, where nothing can be found"):
+        undecided([str(place)])
 
 
 def test_a_file_may_be_named_itself(place: pathlib.Path) -> None:
