@@ -133,6 +133,17 @@ def test_the_key_gets_in_from_the_control_host_alone(green: dict[str, t.Any]) ->
     assert on(WATCH, "sh", "-c", "stat -c %a /etc/gonogo-drift /etc/gonogo-drift/id_ed25519 /etc/gonogo-drift/vault-*").split() == ["700", "600", "600"]
 
 
+def test_a_host_key_that_is_none_is_refused_by_name(green: dict[str, t.Any], watched: Project) -> None:
+    file = "/etc/ssh/ssh_host_ed25519_key.pub"
+    on(DATA, "sh", "-c", "cp -a %s %s.kept && echo ssh-ed25519 AAAA,10.0.0.2 >%s" % (file, file, file))
+    try:
+        done = watched.play("playbooks/drift.yml")
+    finally:
+        on(DATA, "mv", file + ".kept", file)
+    assert done.code != 0 and "lab-data: its fact ssh_host_key_ed25519_public, 'AAAA,10.0.0.2', is no key" in " ".join(done.output.split()), done.output
+    assert done.changed() == 0
+
+
 def test_a_second_run_at_the_same_time_says_so(green: dict[str, t.Any]) -> None:
     before = on(WATCH, "stat", "-c", "%i %Y", METRICS)
     said = on(WATCH, "flock", STATE + "/lock", "gonogo-drift", "run")
