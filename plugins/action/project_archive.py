@@ -16,7 +16,13 @@ from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import i
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import InputError
 
 _CONFIGURED: t.Any = constants
-_PASSWORDS = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
+# The operator's own way to a host and credentials; Ansible takes a variable that is null for one that is not set.
+_OPERATORS = (
+    *("ansible_password", "ansible_ssh_pass", "ansible_ssh_password"),
+    *("ansible_private_key", "ansible_ssh_private_key", "ansible_private_key_passphrase", "ansible_ssh_private_key_passphrase"),
+    *("ansible_ssh_host", "ansible_ssh_port", "ansible_ssh_user", "ansible_ssh_pkcs11_provider"),
+    *("ansible_ssh_args", "ansible_scp_extra_args", "ansible_sftp_extra_args"),
+)
 
 
 class ActionModule(PreflightAction):
@@ -49,7 +55,7 @@ class ActionModule(PreflightAction):
             "collection": collection_version(COLLECTION),
             "inventory": self._place(source, root),
             "environment": os.path.basename(policy),
-            "ways": {host: {"host": way["ansible_host"], "port": way["ansible_port"]} for host, way in connections.items()},
+            "ways": {host: {name: way["ansible_" + name] for name in ("host", "port", "user")} for host, way in connections.items()},
         }
 
     @staticmethod
@@ -65,14 +71,15 @@ class ActionModule(PreflightAction):
         templar = Templar(loader=self._loader, variables=variables)
 
         def value(*names: str) -> t.Any:
+            """Of several names for one option, Ansible takes the last that its ssh connection documents."""
             return next((templar.template(variables[name]) for name in names if name in variables), None)
 
         exposure = value("preflight_exposure") or {}
-        user = value("ansible_user", "ansible_ssh_user") or _CONFIGURED.DEFAULT_REMOTE_USER or getpass.getuser()
+        user = value("ansible_ssh_user", "ansible_user") or _CONFIGURED.DEFAULT_REMOTE_USER or getpass.getuser()
         return {
-            "ansible_host": value("drift_address", "preflight_address", "ansible_host") or host,
+            "ansible_host": value("drift_address", "preflight_address", "ansible_ssh_host", "ansible_host") or host,
             "ansible_port": value("drift_port") or exposure.get("ssh", {}).get("port", 22),
             "ansible_user": user,
-            **dict.fromkeys((name for name in _PASSWORDS if name in variables)),
+            **dict.fromkeys((name for name in _OPERATORS if name in variables)),
             **self.options["connection"],
         }

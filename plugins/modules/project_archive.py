@@ -13,7 +13,7 @@ description:
   - Vaulted files stay vaulted.
   - In the archive, each host is reached at C(drift_address), else C(preflight_address), else its C(ansible_host), at
     C(drift_port), else the port of C(preflight_exposure.ssh), else 22, by the user of the inventory; the operator's jump
-    hosts, keys and SSH password are left out.
+    hosts, arguments of SSH, keys and SSH password are left out.
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 options:
@@ -64,7 +64,7 @@ collection:
   type: str
   sample: 0.1.0
 ways:
-  description: C(host) and C(port) at which each host of the inventory is reached.
+  description: C(host), C(port) and C(user) by which each host of the inventory is reached.
   returned: success
   type: dict
 inventory:

@@ -25,11 +25,15 @@ BREAK = {
 
 def _with_a_control_host(root: pathlib.Path) -> Project:
     project = copied_project(root)
+    own = root / "ssh_config"
+    own.touch()
     host = {WATCH: {"ansible_port": 22013, "preflight_address": ADDRESS}}
     clock = {"port": 123, "protocol": "udp", "from": "control", "hosts": "monitoring"}
 
     def with_host(inventory: dict[str, t.Any]) -> dict[str, t.Any]:
         inventory["all"]["children"]["control"] = {"hosts": host}
+        # What only the operator has, and a play's own `become` does not overrule.
+        inventory["all"]["children"]["db"]["hosts"][DATA].update(ansible_become=True, ansible_ssh_args="-o ControlPersist=60s -F %s" % own)
         return inventory
 
     project.edit("inventories/lab/hosts.yml", with_host)
@@ -131,6 +135,14 @@ def test_the_key_gets_in_from_the_control_host_alone(green: dict[str, t.Any]) ->
     login = "umask 077; cat >/run/key; ssh -i /run/key -o BatchMode=yes -o StrictHostKeyChecking=no ops@172.30.77.12 id 2>&1; rm /run/key"
     assert "Permission denied" in on(APP, "sh", "-c", login, given=key, check=False)
     assert on(WATCH, "sh", "-c", "stat -c %a /etc/gonogo-drift /etc/gonogo-drift/id_ed25519 /etc/gonogo-drift/vault-*").split() == ["700", "600", "600"]
+
+
+def test_another_user_than_the_one_who_logs_in_is_not_given_the_key(green: dict[str, t.Any], watched: Project) -> None:
+    done = watched.play("playbooks/drift.yml", "-e", "ansible_become=true")
+    assert done.code != 0 and done.changed() == 0, done.output
+    assert "The inventory logs in to lab-app as ops, and root was found there." in " ".join(done.output.split()), done.output
+    for host in (APP, DATA, WATCH):
+        assert "gonogo-drift" not in on(host, "sh", "-c", "cat /root/.ssh/authorized_keys || true")
 
 
 def test_a_host_key_that_is_none_is_refused_by_name(green: dict[str, t.Any], watched: Project) -> None:
