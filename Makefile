@@ -11,6 +11,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 # What a person's own environment sets must not change what this project does.
 unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 
+# Run tests with the oldest and with the newest ansible-core.
+on_each_core = for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q $(1); done
+
 .PHONY: help setup lab app lint unit browser pictures scenarios matrix test test-long demo demo-nogo benchmark-verify clean
 
 help: ## Show this list
@@ -67,11 +70,11 @@ scenarios: app ## The Molecule scenarios: a closed gate, three hosts, one host
 	@for scenario in gate_closed fleet default; do $(BIN)/molecule test -s $$scenario; done
 
 matrix: app .venv-floor/.ready .venv-next/.ready ## The oldest and the newest ansible-core: refusals, and the lab verified
-	@for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q tests/controller/test_bad_input.py tests/matrix; done
+	@$(call on_each_core,tests/controller/test_bad_input.py tests/matrix)
 
 test-long: app .venv-floor/.ready .venv-next/.ready ## The long proofs that `make test` leaves out
 	@$(BIN)/python -m pytest -q -m long tests/controller tests/lab
-	@for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q tests/controller; done
+	@$(call on_each_core,tests/controller)
 
 demo: app ## Provision bare hosts, verify them, deploy on GO
 	@lab/demo.sh

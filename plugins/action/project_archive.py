@@ -34,7 +34,7 @@ class ActionModule(PreflightAction):
     }
 
     def act(self) -> dict[str, t.Any]:
-        policy = self.project().policy.directory
+        policy = self.project.policy.directory
         root = os.path.dirname(os.path.dirname(policy))
         source = inventory_sources()[0]
         inventory = source if os.path.isdir(source) else os.path.dirname(source)

@@ -39,7 +39,7 @@ class ActionModule(PreflightAction):
     }
 
     def act(self) -> dict[str, t.Any]:
-        project, run = self.project(), self.current_run()
+        project, run = self.project, self.current_run()
         asked = self.questions()
         look = problems_of_run if self.options["gated"] else problems_of_inventory
         problems = look(project, self._loader, self.inventory)
@@ -49,14 +49,15 @@ class ActionModule(PreflightAction):
         errors = [*problems, *self._addresses(), *self._container_networks(), *self._arguments(project, asked), *self._roles()]
         if errors:
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
-        self._announce_unanswered(run)
+        if self.options["gated"]:
+            self._announce_unanswered(run)
         hosts = len(self.inventory.hosts)
         return {"changed": False, "msg": "%d items, %d answers from %d hosts" % (len(project.items), len(asked), hosts)}
 
     def _announce_unanswered(self, run: Run) -> None:
         """People can answer while the run goes on; they should not learn of it at its end."""
         rows = [row for row in Report.of(run, ["start"], time.time()).blocking if row.question.vantage == PEOPLE]
-        for row in rows if self.options["gated"] else ():
+        for row in rows:
             self._display.warning("%s is not answered (%s); until it is, this run ends NO-GO. %s" % (row.question.item, row.reason, row.remedy))
 
     def _addresses(self) -> list[str]:

@@ -44,7 +44,7 @@ class ActionModule(PreflightAction):
 
     def act(self) -> dict[str, t.Any]:
         self.assert_own_connection()
-        project, run = self.project(), self.current_run()
+        project, run = self.project, self.current_run()
         door, vantage = self.options["door"], self.options["vantage"]
         asked = project_questions(project, self.groups, self.thresholds, self._is_mine)
         if not asked:

@@ -8,7 +8,7 @@ import time
 import typing as t
 from dataclasses import dataclass, field, replace
 
-__all__ = ["BUILT_IN", "DEPLOYMENT", "PEOPLE", "Attestation", "Question", "Row", "Verdict", "Waiver", "day", "decide"]
+__all__ = ["BUILT_IN", "DEPLOYMENT", "OUTCOMES", "PEOPLE", "THROUGH", "Attestation", "Question", "Row", "Verdict", "Waiver", "day", "decide"]
 
 MAX_AGE = 3600.0
 """Seconds after which an answer is stale even within its own run."""
@@ -25,6 +25,12 @@ DEPLOYMENT = "deployment"
 
 BUILT_IN = "built in"
 """The source of what a run asks of itself, whatever the checklist says."""
+
+THROUGH = ("pass", "warned", "waived", "not_applicable")
+"""The outcomes that do not hold a gate shut."""
+
+OUTCOMES = (*THROUGH, "fail", "error", "missing")
+"""Every outcome, the frequent ones of a good run first."""
 
 _DAY = 86400.0
 

@@ -126,21 +126,23 @@ class PreflightAction(ActionBase):
         except KeyError:
             return None
 
+    @functools.cached_property
     def project(self) -> Project:
+        """Policy, catalogue and checklist as their files are when this action first needs them."""
         return load_project()
 
     @functools.cached_property
     def thresholds(self) -> HostThresholds:
-        return HostThresholds(self.project(), self.hostvars, self.groups["all"])
+        return HostThresholds(self.project, self.hostvars, self.groups["all"])
 
     def questions(self) -> list[Question]:
         """Every question of the checklist, with remedies as a person types them; raises InputError."""
-        asked = project_questions(self.project(), self.groups, self.thresholds)
+        asked = project_questions(self.project, self.groups, self.thresholds)
         return [replace(one, remedy=self._filled(one)) if templated(one.remedy) else one for one in asked]
 
     def _filled(self, question: Question) -> str:
         """The remedy with the subject's variables; as it was written where one of them is undefined."""
-        if question.subject not in self.groups["all"]:
+        if question.subject not in self.inventory.hosts:
             return question.remedy
         templar = Templar(loader=self._loader, variables=self.variables_of(question.subject, preflight_vantage=question.vantage))
         try:

@@ -97,25 +97,32 @@ def _item(path: str, area: str, entry: Mapping) -> Item:
     return _chosen(path, entry, item)
 
 
+def _described(area: str, entry: Mapping) -> dict[str, t.Any]:
+    """What every item has, whoever answers it, before the entry's own choices are added."""
+    return {
+        "id": entry["id"],
+        "title": entry["title"],
+        "area": area,
+        "why": entry["why"],
+        "asks": entry.get("asks", ""),
+        "cls": entry["class"],
+        "severity": "block",
+        "expect": {},
+        "source": "catalogue",
+    }
+
+
 def _probed(path: str, area: str, entry: Mapping) -> Item:
     one_of(path, entry, "probe", sorted(PROBES))
     _arguments(path, entry)
     return Item(
-        id=entry["id"],
-        title=entry["title"],
-        area=area,
-        why=entry["why"],
-        asks=entry.get("asks", ""),
-        cls=entry["class"],
+        **_described(area, entry),
         stage=entry["stage"],
-        severity="block",
         hosts=entry["hosts"],
         per="host",
         looks_from="host",
         probe=entry["probe"],
         arguments=dict(entry["with"]),
-        expect={},
-        source="catalogue",
         fixed_by=entry.get("fixed_by", ""),
         variable=entry.get("variable", ""),
         remedy=entry.get("remedy", ""),
@@ -125,21 +132,13 @@ def _probed(path: str, area: str, entry: Mapping) -> Item:
 def _attested(area: str, entry: Mapping) -> Item:
     """What people answer is asked once, before anything starts."""
     return Item(
-        id=entry["id"],
-        title=entry["title"],
-        area=area,
-        why=entry["why"],
-        asks=entry.get("asks", ""),
-        cls=entry["class"],
+        **_described(area, entry),
         stage="host",
-        severity="block",
         hosts="all",
         per="deployment",
         looks_from=PEOPLE,
         probe="",
         arguments={},
-        expect={},
-        source="catalogue",
         attest=Attest(entry["question"], (), 0, entry["evidence"]),
     )
 

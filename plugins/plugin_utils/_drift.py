@@ -7,15 +7,13 @@ from __future__ import annotations
 import math
 import typing as t
 
-from ..module_utils._verdict import PEOPLE
+from ..module_utils._verdict import OUTCOMES, PEOPLE, THROUGH
 from ._changes import UPDATE
 
-__all__ = ["DRIFTED", "GREEN", "INCOMPLETE", "THROUGH", "died", "metrics", "summary", "was_asked"]
+__all__ = ["DRIFTED", "GREEN", "INCOMPLETE", "died", "metrics", "summary", "was_asked"]
 
 GREEN, DRIFTED, INCOMPLETE = "green", "drifted", "incomplete"
 STATES = (GREEN, DRIFTED, INCOMPLETE)
-OUTCOMES = ("pass", "warned", "waived", "not_applicable", "fail", "error", "missing")
-THROUGH = ("pass", "warned", "waived", "not_applicable")
 KINDS = ("file", "firewall rule", "package", "unit", UPDATE)
 """The kinds that have a metric also when there is nothing of them, so that an alert can hold one against another."""
 

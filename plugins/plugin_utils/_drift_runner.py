@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from ._drift import GREEN, INCOMPLETE, died, metrics, summary, was_asked
 from ._drift_text import text
 from ._moment import stamp
-from ._run import write_json, write_text
+from ._run import run_name, write_json, write_text
 
 CONFIGURATION = "/etc/gonogo-drift/drift.json"
 _CODES = {GREEN: 0, INCOMPLETE: 2}
@@ -195,7 +195,7 @@ def _locked(control: Control) -> t.Iterator[bool]:
 def _begin(control: Control) -> Data:
     """Note that a run begins, where a reader of the metrics and the next start of this program see it."""
     now = time.time()
-    name = "%s-%d" % (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now)), os.getpid())
+    name = run_name(now, os.getpid())
     began: Data = {
         "run": name,
         "environment": control.environment,

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._verdict import Question, Row
+from ..module_utils._verdict import THROUGH, Question, Row
 from ._changes import UPDATE
-from ._drift import DRIFTED, GREEN, THROUGH
+from ._drift import DRIFTED, GREEN
 from ._findings import Finding, findings, plain_line
 from ._moment import elapsed, stamp
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ..module_utils._verdict import Verdict
 from ._action import PreflightAction
-from ._context import decide_now, load_project, problems_of_run
+from ._context import decide_now, problems_of_run
 from ._findings import Finding, findings, plain_line
 from ._report import remember
 
@@ -15,7 +15,7 @@ __all__ = ["refusal", "take_verdict"]
 
 def take_verdict(action: PreflightAction, door: str) -> Verdict:
     """The verdict of `door` now; also kept for the report. Raises InputError when the data cannot be used."""
-    project, run = load_project(), action.current_run()
+    project, run = action.project, action.current_run()
     asked = action.questions()
     problems = problems_of_run(project, action._loader, action.inventory)
     remember(run, project, asked, problems)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import asdict, dataclass
 
-from ..module_utils._verdict import PEOPLE, Attestation, Row, Verdict, Waiver, day, decide
+from ..module_utils._verdict import OUTCOMES, PEOPLE, Attestation, Row, Verdict, Waiver, day, decide
 from ._checklist import checklist_page
 from ._findings import Finding, findings, unreachable
 from ._junit import junit
@@ -126,8 +126,7 @@ class Report:
 
     def counts(self) -> dict[str, int]:
         """How many rows have each outcome, the frequent ones of a good run first."""
-        order = ("pass", "warned", "waived", "not_applicable", "fail", "error", "missing")
-        return {name: sum(row.outcome == name for row in self.rows) for name in order}
+        return {name: sum(row.outcome == name for row in self.rows) for name in OUTCOMES}
 
     def write(self) -> tuple[str, ...]:
         """Write results.json, junit.xml, checklist.md and report.html; returns their paths, the one for people last."""

@@ -42,6 +42,11 @@ def reports_directory(config_file: t.Optional[str]) -> str:
     return os.path.join(os.path.dirname(config_file) if config_file else os.getcwd(), "reports")
 
 
+def run_name(started: float, pid: int) -> str:
+    """The name of the run that process `pid` began at `started`, seconds since the epoch; by name, runs are in order."""
+    return "%s-%d" % (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started)), pid)
+
+
 def write_json(path: str, data: t.Any) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=False) + "\n")
 
@@ -92,7 +97,7 @@ class Run:
 
     def __init__(self, reports: str, pid: int) -> None:
         self.started = _process_started(pid)
-        self.id = "%s-%d" % (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.started)), pid)
+        self.id = run_name(self.started, pid)
         self.reports = reports
         self.directory = os.path.join(reports, self.id)
 
