@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import typing as t
@@ -38,11 +39,15 @@ def play(
     inventory: t.Union[str, pathlib.Path] = "inventories/lab",
     environment: t.Optional[dict[str, str]] = None,
     answers: str = "",
+    terminal: bool = False,
 ) -> Played:
-    """Run a playbook in the checkout; its report is the one this very run has written, or {}."""
+    """Run a playbook in the checkout, on a `terminal` of its own or with pipes; its report is the one this very run has written, or {}."""
+    command = ["ansible-playbook", playbook, "-i", str(inventory), *arguments]
+    if terminal:
+        command = ["script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"]
     before = {entry.name for entry in REPORTS.glob("2*")}
     done = subprocess.run(
-        ["ansible-playbook", playbook, "-i", str(inventory), *arguments],
+        command,
         cwd=ROOT,
         env=dict(os.environ, **(environment or {})),
         input=answers,

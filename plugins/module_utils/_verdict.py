@@ -250,7 +250,7 @@ def _row(question: Question, answers: t.Sequence[Answer], waivers: t.Sequence[Wa
         status == "pass",
         observed=str(answer.get("observed", "")),
         evidence=str(answer.get("evidence", "")),
-        remedy=str(answer.get("remedy") or question.remedy),
+        remedy=question.remedy,
         reason=reason,
         seconds=_seconds(answer.get("seconds")),
         at=float(answer.get("at", 0.0)),
@@ -286,10 +286,16 @@ def _status(question: Question, answers: t.Sequence[Answer], *, started: float, 
         return "error", {}, "the answer is not of this run, or older than %d minutes" % (MAX_AGE / 60)
     status = answer.get("status")
     if status == "error":
-        return "error", answer, str(answer.get("error") or "the probe could not look")
+        return "error", answer, _why_unseen(answer)
     if status not in ("pass", "fail"):
         return "error", {}, "unknown status %r" % (status,)
     return str(status), answer, ""
+
+
+def _why_unseen(answer: Answer) -> str:
+    """Why a probe could not look. What it suggests came from a host: it is quoted, and is never the command that a report tells to type."""
+    suggested = answer.get("remedy")
+    return str(answer.get("error") or "the probe could not look") + (" (the probe suggests: %s)" % suggested if suggested else "")
 
 
 def _seconds(value: t.Any) -> float:

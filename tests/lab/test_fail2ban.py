@@ -33,9 +33,9 @@ def greeted(source: str) -> bool:
 
 
 def guess(source: str, times: int) -> None:
-    """Failed logins on lab-app, from `source`."""
+    """Failed logins on lab-app, from `source`; one that a ban interrupts would wait for minutes."""
     options = "-o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o ConnectTimeout=3"
-    login = "ssh -b %s %s mallory@%s true" % (source, options, VICTIM)
+    login = "timeout 10 ssh -b %s %s mallory@%s true" % (source, options, VICTIM)
     on(DATA, "sh", "-c", "for i in $(seq %d); do %s; done" % (times, login), check=False)
 
 

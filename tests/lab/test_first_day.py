@@ -170,6 +170,18 @@ def test_the_archive_holds_what_its_users_need_and_nothing_of_the_work_on_it(mad
     assert not {"lab", "tests", "tools", "inventories", "policy", "Makefile", "ansible.cfg", ".git"} & names
 
 
+def test_a_colleague_installs_what_the_project_names(made: User, tmp_path: pathlib.Path) -> None:
+    """From a copy of the project in which the archive is kept, as its requirements.yml says."""
+    shutil.copytree(made.launch, tmp_path / "launch")
+    for archive in made.home.glob("*.tar.gz"):
+        shutil.copy(archive, tmp_path / "launch")
+    colleague = User(tmp_path, made.programs)
+    command = (tmp_path / "launch/requirements.yml").read_text().splitlines()[1].lstrip("# ")
+    assert command.startswith("ansible-galaxy collection install ")
+    colleague.succeeds(command)
+    assert "Validate" in colleague.types("ansible-playbook site.yml -i prod").stdout
+
+
 def test_a_bare_host_is_go_in_one_command(served: User) -> None:
     report = served.report()
     assert report["verdict"] == "GO" and report["doors"] == {"start": "GO", "live": "GO"}
@@ -187,7 +199,7 @@ def test_the_command_on_the_board_mends_what_it_names_and_then_nothing_is_left_t
     assert [one["item"] for one in served.report()["results"] if one["outcome"] == "fail"] == ["redis.aof"], done.stdout
     (mend,) = re.findall(r"mend +(ansible-playbook (?:.*\\\n)*.*)", done.stdout)
     mend = re.sub(r"\s*\\\n\s*", " ", mend)
-    assert mend == "ansible-playbook gonogo.preflight.provision -i prod --tags redis --limit one"
+    assert mend == "ansible-playbook provision.yml -i prod --tags redis --limit one"
     served.succeeds(mend)
     recap = served.succeeds("ansible-playbook site.yml -i prod").partition("PLAY RECAP")[2]
     assert "changed=0 " in recap, recap

