@@ -131,7 +131,7 @@ def test_passwords_without_their_opener_are_left_alone(launch: pathlib.Path, tmp
     assert (tmp_path / "secrets.yml").read_text() == "precious" and not (tmp_path / "opener").exists()
 
 
-def test_the_versions_that_the_project_asks_for_are_those_of_the_collection() -> None:
-    wanted = yaml.safe_load((PROJECT / "requirements.yml").read_text())["collections"][0]
+def test_the_project_asks_for_the_archive_of_this_version() -> None:
+    (wanted,) = yaml.safe_load((PROJECT / "requirements.yml").read_text())["collections"]
     galaxy = yaml.safe_load((ROOT / "galaxy.yml").read_text())
-    assert wanted == {"name": "gonogo.preflight", "version": galaxy["version"]}
+    assert wanted == {"name": "%(namespace)s-%(name)s-%(version)s.tar.gz" % galaxy, "type": "file"}
