@@ -28,6 +28,13 @@ def status() -> int:
         return error.code
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _released(fleet: None) -> None:
+    """Whatever tests before these took away."""
+    done = play("playbooks/deploy.yml")
+    assert done.code == 0, done.output
+
+
 def test_the_application_is_published_to_nginx_alone(fleet: None) -> None:
     (container,) = containers()
     assert on(APP, "docker", "inspect", "--format", '{{(index (index .NetworkSettings.Ports "8000/tcp") 0).HostIp}}', container).strip() == "127.0.0.1"
