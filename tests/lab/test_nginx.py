@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from tests.support import Played, Project, play
+from tests.support import ROOT, Played, Project, play
 
 from .conftest import APP, await_, containers, on, take_away
 
@@ -17,6 +17,11 @@ UPSTREAM = "/opt/gonogo/app/current/upstream.conf"
 
 def provision(project: Project) -> Played:
     return project.play("playbooks/provision.yml", "--tags", "nginx", "--limit", APP)
+
+
+def image() -> str:
+    """The image of the application, by its id."""
+    return (ROOT / ".lab/app/image_id").read_text().strip()
 
 
 def status() -> int:
@@ -66,6 +71,19 @@ def test_a_configuration_that_nginx_refuses_does_not_replace_the_old_one(fleet: 
     done = provision(project)
     assert done.code != 0 and "failed to validate" in done.output, done.output
     assert on(APP, "cat", "/etc/nginx/conf.d/gonogo.conf") == before
+    assert status() == 200
+
+
+def test_who_holds_the_port_is_named(fleet: None, project: Project) -> None:
+    """As on a host whose application published the port by itself before nginx came."""
+    on(APP, "systemctl", "stop", "nginx")
+    on(APP, "docker", "run", "--detach", "--name", "holder", "--publish", "80:8000", "--entrypoint", "sleep", image(), "600")
+    try:
+        done = provision(project)
+        assert done.code != 0 and 'Port 80 is held by: users:(("docker-proxy"' in done.output, done.output
+    finally:
+        on(APP, "docker", "rm", "--force", "holder")
+    assert provision(project).code == 0
     assert status() == 200
 
 
