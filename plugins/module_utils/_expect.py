@@ -6,314 +6,147 @@ An expectation is a mapping of one operator to its operand, with two optional mo
 
     {"at_least": "24.0", "as": "version"}
     {"at_least": "512GB", "as": "size", "tolerance": "7%"}
+    {"between": ["10ms", "2s"], "as": "duration"}
+    {"within": "26h"}
+    {"before": "2027-01-31T12:00Z"}
 """
 
 from __future__ import annotations
 
-import math
-import re
 import typing as t
 
-__all__ = ["Expectation", "ExpectationError", "OPERATORS", "TYPES", "check", "judge", "plain", "seen", "text", "weaker"]
+from ._expect_rules import OPERATORS, TYPE_OF, Expectation, Span, check, judge, parts, same, span, tolerance
+from ._expect_types import TYPES, ExpectationError, exactly, plain, shown, stated
 
-Expectation = t.Mapping[str, t.Any]
-"""One operator with its operand, `as` (a key of TYPES) and `tolerance` (a percentage)."""
-
-
-class ExpectationError(ValueError):
-    """The expectation, or the observation it is held against, cannot be compared."""
-
-
-# Powers of 1024 for every spelling: Redis, PostgreSQL and the kernel count so, and it never lets less through
-# than a vendor's powers of 1000 would. What hardware falls short of it is what `tolerance` is for.
-_UNITS = {"B": 0, "KB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5}
-_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
-_VERSION = re.compile(r"v?([0-9]{1,18}(?:\.[0-9]{1,18})*)(?![0-9]|\.[0-9])")
-_PERCENT = re.compile(r"([0-9]{1,2}(?:\.[0-9]+)?)\s*%")
-
-
-def _brief(value: t.Any) -> str:
-    """`value` as an error shows it: what a host sent may be long."""
-    shown = repr(value)
-    return shown if len(shown) <= 80 else shown[:77] + "..."
-
-
-def _number(value: t.Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ExpectationError("%s is not a number" % _brief(value))
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        raise ExpectationError("%s is not a number" % _brief(value)) from None
-    if not math.isfinite(number):
-        raise ExpectationError("%s is not a finite number" % _brief(value))
-    return number
-
-
-def _size(value: t.Any) -> float:
-    """Bytes of "2GB", "512MiB" or a plain number of bytes."""
-    if not isinstance(value, str):
-        return _number(value)
-    match = _SIZE.fullmatch(value.strip())
-    if not match:
-        raise ExpectationError("%s is not a size such as 2GB or 512MiB" % _brief(value))
-    return _number(float(match.group(1)) * 1024.0 ** _UNITS[match.group(2).upper() + "B"])
-
-
-def _version(value: t.Any) -> tuple[int, ...]:
-    """The leading numbers of a version: "26.1.5+dfsg1" is (26, 1, 5); zeros at the end do not count."""
-    if isinstance(value, float):
-        raise ExpectationError("%s is a number, not a version: put it in quotes, or 24.10 is read as 24.1" % _brief(value))
-    if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise ExpectationError("%s is not a version" % _brief(value))
-    match = _VERSION.match(value.strip() if isinstance(value, str) else "%d" % value)
-    if not match:
-        raise ExpectationError("%s is not a version such as 24.0" % _brief(value))
-    parts = [int(part) for part in match.group(1).split(".")]
-    while len(parts) > 1 and parts[-1] == 0:
-        parts.pop()
-    return tuple(parts)
-
-
-def _text(value: t.Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise ExpectationError("%s is not text" % _brief(value))
-    return str(value)
-
-
-def _exact(value: t.Any) -> t.Any:
-    return value
-
-
-TYPES: t.Mapping[str, t.Callable[[t.Any], t.Any]] = {
-    "exact": _exact,
-    "number": _number,
-    "size": _size,
-    "text": _text,
-    "version": _version,
-}
-
-_ORDERED = ("number", "size", "version")
-
-
-def _same(left: t.Any, right: t.Any) -> bool:
-    """Equality that keeps True apart from 1, at every depth."""
-    if isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
-    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        return len(left) == len(right) and all(_same(a, b) for a, b in zip(left, right))
-    return bool(left == right)
-
-
-def _equals(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
-    return _same(convert_(observed), convert_(operand))
-
-
-def _one_of(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
-    return any(_same(convert_(observed), convert_(one)) for one in operand)
-
-
-def _at_least(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
-    return bool(convert_(observed) >= convert_(operand))
-
-
-def _at_most(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
-    return bool(convert_(observed) <= convert_(operand))
-
-
-def _contains(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
-    if not isinstance(observed, (list, tuple)):
-        raise ExpectationError("%s is not a list" % _brief(observed))
-    seen = [convert_(one) for one in observed]
-    return all(any(_same(one, convert_(wanted)) for one in seen) for wanted in operand)
-
-
-def _matches(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
-    return re.search(operand, _text(observed)) is not None
-
-
-def _empty(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
-    if not isinstance(observed, (list, tuple, dict, str)):
-        raise ExpectationError("%s is neither a list nor text" % _brief(observed))
-    return (len(observed) == 0) is operand
-
-
-OPERATORS: t.Mapping[str, t.Callable[[t.Any, t.Any, t.Callable[[t.Any], t.Any]], bool]] = {
-    "equals": _equals,
-    "one_of": _one_of,
-    "at_least": _at_least,
-    "at_most": _at_most,
-    "contains": _contains,
-    "matches": _matches,
-    "empty": _empty,
-}
+__all__ = ["Expectation", "ExpectationError", "OPERATORS", "TYPES", "check", "judge", "plain", "seen", "strictest", "text", "weaker"]
 
 _PHRASES = {
     "equals": "",
     "one_of": "one of ",
     "at_least": "at least ",
     "at_most": "at most ",
+    "within": "within ",
+    "before": "before ",
     "contains": "contains ",
     "matches": "matches ",
 }
 
 
-def _parts(expectation: Expectation) -> tuple[str, t.Any, str]:
-    """The operator, its operand and the type it compares as; raises ExpectationError."""
-    if not isinstance(expectation, dict):
-        raise ExpectationError("an expectation is a mapping such as {at_least: 4}, not %s" % _brief(expectation))
-    unknown = sorted(set(map(str, expectation)) - set(OPERATORS) - {"as", "tolerance"})
-    if unknown:
-        raise ExpectationError("unknown operator %r; known: %s" % (unknown[0], ", ".join(OPERATORS)))
-    operators = [name for name in OPERATORS if name in expectation]
-    if len(operators) != 1:
-        raise ExpectationError("an expectation has exactly one operator of %s" % ", ".join(OPERATORS))
-    operator = operators[0]
-    kind = expectation.get("as", "number" if operator in ("at_least", "at_most") else "exact")
-    if not isinstance(kind, str) or kind not in TYPES:
-        raise ExpectationError("`as: %s` is none of %s" % (kind, ", ".join(TYPES)))
-    return operator, expectation[operator], kind
-
-
-def check(expectation: Expectation) -> None:
-    """Raise ExpectationError when `expectation` could never be compared or would let everything through."""
-    operator, operand, kind = _parts(expectation)
-    if operand is None:
-        raise ExpectationError("`%s` has no value" % operator)
-    _check_data(operand)
-    if operator in ("matches", "empty"):
-        if "as" in expectation:
-            raise ExpectationError("`as` does not go with `%s`" % operator)
-        checked = _check_pattern if operator == "matches" else _check_flag
-        checked(operand)
-    elif operator in ("one_of", "contains"):
-        if not isinstance(operand, list) or not operand or None in operand:
-            raise ExpectationError("`%s` needs a list with at least one value, and no null in it, not %s" % (operator, _brief(operand)))
-        for one in operand:
-            TYPES[kind](one)
-    else:
-        if operator != "equals" and kind not in _ORDERED:
-            raise ExpectationError("`%s` compares as one of %s, not as %s" % (operator, ", ".join(_ORDERED), kind))
-        least = TYPES[kind](operand)
-        if operator == "at_least" and kind in ("size", "version") and least in (0.0, (0,)):
-            raise ExpectationError("`at_least: %s` would let everything through" % (operand,))
-    _tolerance(expectation, operator, kind)
-
-
-def _check_data(operand: t.Any) -> None:
-    """A date, a set or a NaN of YAML equals nothing that a probe can observe."""
-    if isinstance(operand, dict):
-        _check_data([*operand, *operand.values()])
-    elif isinstance(operand, list):
-        for one in operand:
-            _check_data(one)
-    elif isinstance(operand, float):
-        _number(operand)
-    elif operand is not None and not isinstance(operand, (str, int)):
-        raise ExpectationError("%s is a %s, not text; put it in quotes" % (operand, type(operand).__name__))
-
-
-def _check_flag(operand: t.Any) -> None:
-    if not isinstance(operand, bool):
-        raise ExpectationError("`empty` takes true or false, not %s" % _brief(operand))
-
-
-def _check_pattern(operand: t.Any) -> None:
-    if not isinstance(operand, str) or not operand:
-        raise ExpectationError("`matches` needs a regular expression, not %s" % _brief(operand))
-    try:
-        pattern = re.compile(operand)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ExpectationError("%s is no regular expression: %s" % (_brief(operand), error)) from None
-    if pattern.search(""):
-        raise ExpectationError("%r matches empty text, so it would let everything through" % operand)
-
-
-def _tolerance(expectation: Expectation, operator: str, kind: str) -> float:
-    """The fraction that an `at_least` may be missed by: "7%" is 0.07."""
-    if "tolerance" not in expectation:
-        return 0.0
-    if operator != "at_least" or kind not in ("number", "size"):
-        raise ExpectationError("`tolerance` goes with `at_least` on numbers and sizes only")
-    match = _PERCENT.fullmatch(str(expectation["tolerance"]).strip())
-    if not match or float(match.group(1)) > 20:
-        raise ExpectationError("`tolerance` is a percentage up to 20%%, not %s" % _brief(expectation["tolerance"]))
-    if TYPES[kind](expectation[operator]) <= 0:
-        raise ExpectationError("`tolerance` goes with a value above 0")
-    return float(match.group(1)) / 100
-
-
-def judge(observed: t.Any, expectation: Expectation) -> bool:
-    """True when `observed` meets `expectation`.
-
-    Raises ExpectationError when the two cannot be compared, which is never a pass: an observation that is
-    missing (None) or of another type, or an expectation that `check` refuses.
-    """
-    check(expectation)
-    if observed is None:
-        raise ExpectationError("nothing was observed")
-    operator, operand, kind = _parts(expectation)
-    slack = _tolerance(expectation, operator, kind)
-    if slack:
-        return bool(TYPES[kind](observed) >= TYPES[kind](operand) * (1 - slack))
-    return OPERATORS[operator](observed, operand, TYPES[kind])
-
-
 def weaker(candidate: Expectation, reference: Expectation) -> bool:
     """True when `candidate` may let through what `reference` would not; both are expectations that `check` accepts.
 
-    What cannot be ordered (another operator, another type, another text) counts as weaker, so that it is shown.
+    False is a promise, for every observation; what cannot be ordered counts as weaker, so that it is shown.
     """
-    operator, operand, kind = _parts(candidate)
-    other_operator, other_operand, other_kind = _parts(reference)
+    operator, operand, kind = parts(candidate)
+    other_operator, other_operand, other_kind = parts(reference)
+    if operator in ("equals", "one_of"):
+        values = operand if operator == "one_of" else [operand]
+        return not all(_implies(one, kind, reference) for one in values)
+    if operator in TYPE_OF:
+        return kind != other_kind or not _inside(candidate, reference)
+    if operator == "contains" and other_operator == "empty":
+        return bool(other_operand)
     if (operator, kind) != (other_operator, other_kind):
         return True
-    as_kind = TYPES[kind]
-    if operator == "at_least":
-        if kind == "version":
-            return bool(_version(operand) < _version(other_operand))
-        slack, other_slack = _tolerance(candidate, operator, kind), _tolerance(reference, operator, kind)
-        return bool(as_kind(operand) * (1 - slack) < as_kind(other_operand) * (1 - other_slack))
-    if operator == "at_most":
-        return bool(as_kind(operand) > as_kind(other_operand))
-    if operator == "one_of":
-        return any(not _one_of(one, other_operand, as_kind) for one in operand)
     if operator == "contains":
-        return any(not _one_of(one, operand, as_kind) for one in other_operand)
-    return not _equals(operand, other_operand, as_kind)
+        return any(not OPERATORS["one_of"](one, operand, TYPES[kind]) for one in other_operand)
+    return not same(operand, other_operand)
+
+
+def _implies(value: t.Any, kind: str, reference: Expectation) -> bool:
+    """Whether every observation that equals `value` as `kind` meets `reference`: it is enough to judge `value` where the two look at the same."""
+    operator, _operand, other_kind = parts(reference)
+    if kind == "exact":
+        # What equals 24 may be 24.0, and as text or as a version these two differ.
+        if _has_number(value) and (operator == "matches" or other_kind in ("text", "version")):
+            return False
+    elif not (kind == other_kind or (kind == "text" and operator == "matches")):
+        return False
+    try:
+        return judge(value, reference)
+    except ExpectationError:
+        return False
+
+
+def _has_number(value: t.Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_number, value.values()))
+    if isinstance(value, list):
+        return any(map(_has_number, value))
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _inside(candidate: Expectation, reference: Expectation) -> bool:
+    """Whether all that one ordered operator lets through meets another expectation of the same type."""
+    inner, operator, kind = _span_of(candidate), parts(reference)[0], parts(reference)[2]
+    if operator in ("equals", "one_of"):
+        values = reference[operator] if operator == "one_of" else [reference[operator]]
+        return inner.low == inner.high and not inner.open and any(inner.low == TYPES[kind](one) for one in values)
+    if operator not in TYPE_OF:
+        return False
+    outer = _span_of(reference)
+    if outer.low is not None and (inner.low is None or inner.low < outer.low):
+        return False
+    if outer.high is None or inner.high is None:
+        return outer.high is None
+    return bool(inner.high < outer.high or (inner.high == outer.high and (inner.open or not outer.open)))
+
+
+def _span_of(expectation: Expectation) -> Span:
+    operator, operand, kind = parts(expectation)
+    return span(operator, operand, kind, tolerance(expectation, operator, kind))
+
+
+def strictest(expectations: t.Sequence[tuple[str, Expectation]]) -> int:
+    """The index of the (source, expectation) that is at least as strict as every other one, the first of equals.
+
+    Raises ExpectationError, with two sources, when there is none, and with its source for one that `check` refuses.
+    """
+    if not expectations:
+        raise ExpectationError("there is no expectation to choose from")
+    for source, expectation in expectations:
+        try:
+            check(expectation)
+        except ExpectationError as error:
+            raise ExpectationError("%s: %s" % (source, error), error.key) from None
+    best = 0
+    for index, (_source, expectation) in enumerate(expectations):
+        if not weaker(expectation, expectations[best][1]) and weaker(expectations[best][1], expectation):
+            best = index
+    chosen = expectations[best]
+    for other in expectations:
+        if weaker(chosen[1], other[1]):
+            said = " and ".join("%s expects %s" % (source, text(expectation)) for source, expectation in (chosen, other))
+            raise ExpectationError("%s, and neither of the two is the stricter one; agree on one" % said)
+    return best
 
 
 def text(expectation: Expectation) -> str:
-    """The expectation in words, for reports: "at least 24.0", "one of debian 13, ubuntu 24.04"."""
-    operator, operand, _kind = _parts(expectation)
+    """The expectation in words, for reports: "at least 24.0", "one of debian 13, ubuntu 24.04", "within 26 hours"."""
+    operator, operand, kind = parts(expectation)
     if operator == "empty":
         return "none" if operand else "at least one"
-    words = _PHRASES[operator] + plain(operand)
-    return words + (" (within %s)" % expectation["tolerance"] if "tolerance" in expectation else "")
+    if operator == "between":
+        return "between %s and %s" % (stated(kind, operand[0]), stated(kind, operand[1]))
+    values = [stated(kind, one) for one in operand] if operator in ("one_of", "contains") else [stated(kind, operand)]
+    return _PHRASES[operator] + ", ".join(values) + (" (within %s)" % expectation["tolerance"] if "tolerance" in expectation else "")
 
 
 def seen(observed: t.Any, expectation: Expectation) -> str:
-    """The observation in words, for reports: bytes as a size where a size is expected."""
-    if expectation.get("as") != "size":
-        return plain(observed)
+    """The observation in words, for reports: bytes as a size where a size is expected, seconds as hours where a duration is.
+
+    They are rounded, unless what is left would be judged otherwise: then they are exact.
+    """
     try:
-        number = _size(observed)
+        kind = parts(expectation)[2]
+        words = shown(kind, observed)
+        return words if _met(words, expectation) is _met(observed, expectation) else exactly(kind, observed)
     except ExpectationError:
         return plain(observed)
-    unit = max((name for name, power in _UNITS.items() if number >= 1024.0**power), key=_UNITS.__getitem__, default="B")
-    return "%s%s" % (("%.1f" % (number / 1024.0 ** _UNITS[unit])).replace(".0", ""), unit)
 
 
-def plain(value: t.Any) -> str:
-    """A value as a person would write it: lists with commas, mappings as "key: value", true/false, no quotes."""
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict):
-        return ", ".join("%s: %s" % (key, plain(one)) for key, one in value.items()) or "none"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(plain(one) for one in value) or "none"
-    return str(value)
+def _met(observed: t.Any, expectation: Expectation) -> t.Optional[bool]:
+    try:
+        return judge(observed, expectation)
+    except ExpectationError:
+        return None

@@ -208,6 +208,7 @@ def _expectation(path: str, line: int, value: t.Any, item: str) -> _expect.Expec
             raise _expect.ExpectationError("a threshold is a value, not a template; set it by preflight_thresholds in the inventory")
         _expect.check(value)
     except _expect.ExpectationError as error:
+        line = value.lines.get(error.key, line) if isinstance(value, Mapping) else line
         raise InputError(path, line, "`expect`: %s" % error, item=item) from None
     return dict(value)
 

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import typing as t
 
 import yaml
+
+from ..module_utils._nearest import nearest
 
 __all__ = ["InputError", "Mapping", "entries", "known_keys", "load", "names", "nearest", "one_of", "required", "shown"]
 
@@ -112,13 +113,6 @@ def _refuse_depth(path: str, text: str) -> None:
         if depth > _DEEPEST:
             line = event.start_mark.line + 1 if event.start_mark else 0
             raise InputError(path, line, "is nested more than %d levels deep" % _DEEPEST)
-
-
-def nearest(word: t.Any, known: t.Iterable[str]) -> str:
-    """What the writer may have meant, as the end of an error message."""
-    words = sorted(known)
-    close = difflib.get_close_matches(str(word), words, n=1)
-    return "did you mean %r?" % close[0] if close else "known: %s" % ", ".join(words)
 
 
 def shown(path: str) -> str:

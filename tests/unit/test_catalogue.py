@@ -223,10 +223,18 @@ BAD_ITEMS = {
     "expect missing": ({"expect": None}, "id", "`expect` is missing"),
     "expect empty": ({"expect": {}}, "expect", "`expect`: an expectation has exactly one operator"),
     "expect without operator": ({"expect": 24}, "expect", "`expect`: an expectation is a mapping such as {at_least: 4}, not 24"),
-    "expect with unknown operator": ({"expect": {"minimum": 4}}, "expect", "`expect`: unknown operator 'minimum'; known: equals"),
+    "expect with unknown operator": ({"expect": {"minimum": 4}}, "minimum", "`expect`: unknown operator 'minimum'; known: as, at_least, at_most, before"),
+    "expect with misspelled operator": ({"expect": {"at_leest": 4}}, "at_leest", "`expect`: unknown operator 'at_leest'; did you mean 'at_least'?"),
+    "expect with misspelled type": ({"expect": {"at_most": "2s", "as": "durration"}}, "as", "`expect`: `as` is 'durration'; did you mean 'duration'?"),
+    "expect a duration without its type": ({"expect": {"at_most": "2s"}}, "at_most", "'2s' is not a number; for a duration add `as: duration`"),
+    "expect between the wrong way round": ({"expect": {"between": [48, 24]}}, "between", "the lower end comes first: [24, 48]"),
+    "expect within no time": ({"expect": {"within": "0s"}}, "within", "`within: 0s` lets nothing through; raise it"),
+    "expect within a century": ({"expect": {"within": "5200w"}}, "within", "would let everything through; lower it, below ten years"),
+    "expect before no date": ({"expect": {"before": None}}, "before", "`before` has no value; it takes one such as `before: 2027-01-31T12:00Z`"),
+    "expect a percentage without its sign": ({"expect": {"at_most": 0.1, "as": "percentage"}}, "at_most", "write it with its sign: 0.1%"),
     "expect that is a template": ({"expect": {"at_least": "{{ cores }}"}}, "expect", "a threshold is a value, not a template; set it by preflight_thresholds"),
-    "expect that everything meets": ({"expect": {"matches": ".*"}}, "expect", "would let everything through"),
-    "expect a date": ({"expect": {"equals": datetime.date(2027, 1, 31)}}, "expect", "2027-01-31 is a date, not text; put it in quotes"),
+    "expect that everything meets": ({"expect": {"matches": ".*"}}, "matches", "would let everything through"),
+    "expect a date": ({"expect": {"equals": datetime.date(2027, 1, 31)}}, "equals", "2027-01-31 is a date, not text; put it in quotes"),
     "unknown severity": ({"severity": "warning"}, "severity", "`severity` is 'warning'; did you mean 'warn'?"),
     "unknown per": ({"per": "hosts"}, "per", "`per` is 'hosts'; did you mean 'host'?"),
     "from of another type": ({"from": 5}, "from", "`from` is 5, not text"),
@@ -541,7 +549,8 @@ def test_an_absent_policy_directory_is_an_error(tmp_path):
 
 # Anything at all
 
-WORDS = ["items", "id", "area", "expect", "as", "one_of", "with", "fact", "at_least", "hardware", "infra.cpu.cores", "host", "x", "", "{{ x }}", "cpu_cores"]
+WORDS = ["between", "within", "before", "duration", "date", "26h"]
+WORDS += ["items", "id", "area", "expect", "as", "one_of", "with", "fact", "at_least", "hardware", "infra.cpu.cores", "host", "x", "", "{{ x }}", "cpu_cores"]
 SCALARS = st.sampled_from(WORDS) | st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.text(max_size=4)
 ANYTHING = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS) | st.text(max_size=3), inner, max_size=4))
 

@@ -1,11 +1,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an expectation lets through, what it cannot be compared with, and which of two is the weaker."""
+"""What an expectation lets through, what it cannot be compared with, and which of several is the weaker or the strictest."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._expect import (
     judge,
     plain,
     seen,
+    strictest,
     text,
     weaker,
 )
@@ -80,6 +83,18 @@ TRUTH = [
     ("1TB", {"at_least": "1024GB", "as": "size"}, True),
     ("1023.9 GB", {"at_least": "1TB", "as": "size"}, False),
     ("512b", {"at_most": 512, "as": "size"}, True),
+    (0.5, {"at_most": "500ms", "as": "duration"}, True),
+    ("3d", {"equals": "72 hours", "as": "duration"}, True),
+    (0.01, {"equals": "10ms", "as": "duration"}, True),
+    (604800, {"one_of": ["1w", "2w"], "as": "duration"}, True),
+    (3600, {"equals": 3600, "as": "duration"}, True),
+    ("15d", {"at_least": "30 days", "as": "duration"}, False),
+    ("100 %", {"equals": "100%", "as": "percentage"}, True),
+    (0.1, {"at_most": "0.1%", "as": "percentage"}, True),
+    ("2027-01-31", {"equals": "2027-01-31T01:00+01:00", "as": "date"}, True),
+    ("2027-01-31 00:00:00+00", {"equals": datetime.date(2027, 1, 31), "as": "date"}, True),
+    ("2027-01-31T00:00:00.000001Z", {"equals": "2027-01-31", "as": "date"}, False),
+    (["5 min", 10], {"contains": ["300s"], "as": "duration"}, True),
     # tolerance
     (512 * GIB * 0.93, {"at_least": "512GB", "as": "size", "tolerance": "7%"}, True),
     (512 * GIB * 0.92, {"at_least": "512GB", "as": "size", "tolerance": "7%"}, False),
@@ -145,6 +160,24 @@ INCOMPARABLE = [
     (0, {"empty": True}, "0 is neither a list nor text"),
     (False, {"empty": True}, "False is neither a list nor text"),
     (["x" * 999], {"at_least": 1}, "xxx... is not a number"),
+    ("1_000", {"at_least": 24}, "'1_000' is not a number"),
+    ("٣٠", {"at_least": 24}, "is not a number"),
+    (-1, {"at_most": "1GB", "as": "size"}, "-1 is below 0, which no size is"),
+    (-1, {"at_most": "30s", "as": "duration"}, "-1 is below 0, which no duration is"),
+    ("5m", {"at_most": "1h", "as": "duration"}, "'5m' is not a duration such as 10ms, 2s, 15min, 24h or 7d"),
+    ("1h 30min", {"within": "26h"}, "is not a duration"),
+    ("-1h", {"within": "26h"}, "'-1h' is not a duration"),
+    (100.1, {"at_least": "1%", "as": "percentage"}, "100.1 is not a percentage from 0% to 100%"),
+    ("101%", {"at_most": "5%", "as": "percentage"}, "'101%' is not a percentage from 0% to 100%"),
+    (-0.1, {"at_most": "5%", "as": "percentage"}, "-0.1 is not a percentage from 0% to 100%"),
+    ("0,1%", {"at_most": "5%", "as": "percentage"}, "'0,1%' is not a percentage such as 0.1%"),
+    ("2027-01-31T12:00", {"before": "2028-01-01"}, "is a time of no time zone; say it in UTC, such as 2027-01-31T23:59Z"),
+    ("2027-02-30", {"before": "2028-01-01"}, "'2027-02-30' is no day and time of the calendar"),
+    ("2027-01-31T24:00Z", {"before": "2028-01-01"}, "is no day and time of the calendar"),
+    ("2027-01-31T12:00+99:00", {"before": "2028-01-01"}, "is no day and time of the calendar"),
+    ("0001-01-01T00:00+14:00", {"before": "2028-01-01"}, "is no day and time of the calendar"),
+    ("Jan 31 12:00:00 2027 GMT", {"before": "2028-01-01"}, "is not a date such as 2027-01-31 or 2027-01-31T23:59Z"),
+    (1800000000, {"before": "2028-01-01"}, "1800000000 is not a date"),
 ]
 
 # (expectation, what the error says is right)
@@ -152,16 +185,25 @@ REFUSED = [
     (None, "an expectation is a mapping such as {at_least: 4}, not None"),
     ([], "an expectation is a mapping"),
     ("UTC", "an expectation is a mapping such as {at_least: 4}, not 'UTC'"),
-    ({}, "exactly one operator of equals, one_of, at_least, at_most, contains, matches, empty"),
+    ({}, "exactly one operator of equals, one_of, at_least, at_most, between, within, before, contains, matches, empty"),
     ({"as": "size"}, "exactly one operator"),
-    ({"equals": 1, "at_least": 1}, "exactly one operator"),
-    ({"is": 1}, "unknown operator 'is'; known: equals"),
+    ({"equals": 1, "at_least": 1}, "exactly one operator, not equals and at_least"),
+    ({"at_least": 24, "at_most": 48}, "exactly one operator, not at_least and at_most; say between: [low, high]"),
+    ({"is": 1}, "unknown operator 'is'; known: as, at_least, at_most, before, between, contains"),
+    ({"at_leest": 1}, "unknown operator 'at_leest'; did you mean 'at_least'?"),
+    ({"At_Least": 1}, "did you mean 'at_least'?"),
+    ({"betwen": [1, 2]}, "did you mean 'between'?"),
+    ({"witin": "26h"}, "did you mean 'within'?"),
+    ({"befor": "2027-01-31"}, "did you mean 'before'?"),
+    ({"at_least": 4, "tolerence": "7%"}, "did you mean 'tolerance'?"),
     ({"equals": 1, True: 1}, "unknown operator 'True'"),
     ({"equals": None}, "`equals` has no value"),
     ({"empty": None}, "`empty` has no value"),
-    ({"equals": 1, "as": "colour"}, "`as: colour` is none of exact, number, size, text, version"),
-    ({"equals": 1, "as": []}, "`as: []` is none of"),
-    ({"equals": 1, "as": None}, "`as: None` is none of"),
+    ({"equals": 1, "as": "colour"}, "`as` is 'colour'; known: date, duration, exact, number, percentage, size, text, version"),
+    ({"equals": 1, "as": []}, "`as` is []; known: date"),
+    ({"equals": 1, "as": None}, "`as` is None; known: date"),
+    ({"at_most": 1, "as": "durration"}, "`as` is 'durration'; did you mean 'duration'?"),
+    ({"at_most": 1, "as": "percent"}, "did you mean 'percentage'?"),
     ({"equals": "big", "as": "size"}, "'big' is not a size such as 2GB or 512MiB"),
     ({"equals": [1], "as": "number"}, "[1] is not a number"),
     ({"equals": float("nan")}, "nan is not a finite number"),
@@ -179,12 +221,62 @@ REFUSED = [
     ({"at_least": "24.0.1"}, "'24.0.1' is not a number"),
     ({"at_least": True}, "True is not a number"),
     ({"at_least": [1]}, "[1] is not a number"),
-    ({"at_least": 4, "as": "text"}, "`at_least` compares as one of number, size, version, not as text"),
+    ({"at_least": 4, "as": "text"}, "`at_least` compares as one of number, size, version, duration, percentage, date, not as text"),
     ({"at_most": 4, "as": "exact"}, "`at_most` compares as one of number, size, version"),
     ({"at_least": 24.1, "as": "version"}, "put it in quotes, or 24.10 is read as 24.1"),
     ({"at_least": "0", "as": "version"}, "`at_least: 0` would let everything through"),
     ({"at_least": "0.0", "as": "version"}, "would let everything through"),
     ({"at_least": "0GB", "as": "size"}, "would let everything through"),
+    ({"equals": [[[[[[[[[[["deep"]]]]]]]]]]]}, "is nested more than 10 levels deep"),
+    ({"at_least": "2GB"}, "'2GB' is not a number; for a size add `as: size`"),
+    ({"at_most": "10ms"}, "'10ms' is not a number; for a duration add `as: duration`"),
+    ({"at_most": "0.1%"}, "for a percentage add `as: percentage`"),
+    ({"at_least": "2027-01-31"}, "for a date add `as: date`"),
+    ({"between": ["24.0.1", "26.0"]}, "for a version add `as: version`"),
+    ({"at_least": "0s", "as": "duration"}, "`at_least: 0s` would let everything through; raise it"),
+    ({"at_most": "10 years", "as": "duration"}, "'10 years' is not a duration such as"),
+    ({"at_most": "5m", "as": "duration"}, "'5m' is not a duration such as 10ms, 2s, 15min, 24h or 7d"),
+    ({"at_most": -1, "as": "duration"}, "-1 is below 0, which no duration is"),
+    ({"at_most": "522w", "as": "duration"}, "`at_most: 522w` would let everything through; lower it, below ten years"),
+    ({"at_least": "0%", "as": "percentage"}, "`at_least: 0%` would let everything through; raise it"),
+    ({"at_most": "100%", "as": "percentage"}, "`at_most: 100%` would let everything through; lower it"),
+    ({"at_most": "150%", "as": "percentage"}, "'150%' is not a percentage from 0% to 100%"),
+    ({"at_most": 0.1, "as": "percentage"}, "0.1 may be a fraction or a percentage; write it with its sign: 0.1%"),
+    ({"at_most": "5", "as": "percentage"}, "write it with its sign: 5%"),
+    ({"at_most": "0.1%", "as": "percentage", "tolerance": "7%"}, "`tolerance` goes with `at_least` on numbers and sizes only"),
+    ({"at_least": "7d", "as": "duration", "tolerance": "7%"}, "on numbers and sizes only"),
+    ({"between": None}, "`between` has no value; it takes one such as `between: [10, 90]`"),
+    ({"between": 5}, "`between` needs a list of two values, the lower and the upper end, not 5"),
+    ({"between": []}, "`between` needs a list of two values"),
+    ({"between": [1]}, "`between` needs a list of two values"),
+    ({"between": [1, 2, 3]}, "`between` needs a list of two values"),
+    ({"between": [None, 3]}, "`between` needs a list of two values"),
+    ({"between": [48, 24]}, "`between: [48, 24]` lets nothing through; the lower end comes first: [24, 48]"),
+    ({"between": ["2s", "10ms"], "as": "duration"}, "the lower end comes first: [10ms, 2s]"),
+    ({"between": [1, "2s"], "as": "number"}, "'2s' is not a number; for a duration add `as: duration`"),
+    ({"between": ["0%", "100%"], "as": "percentage"}, "`between: [0%, 100%]` would let everything through; narrow it"),
+    ({"between": ["0s", "1000w"], "as": "duration"}, "would let everything through; narrow it, below ten years"),
+    ({"between": [1, 2], "as": "text"}, "`between` compares as one of number, size"),
+    ({"between": [1, 2], "tolerance": "7%"}, "`tolerance` goes with `at_least`"),
+    ({"within": None}, "`within` has no value; it takes one such as `within: 26h`"),
+    ({"within": "soon"}, "'soon' is not a duration such as 10ms, 2s, 15min, 24h or 7d"),
+    ({"within": "0s"}, "`within: 0s` lets nothing through; raise it"),
+    ({"within": -5}, "-5 is below 0, which no duration is"),
+    ({"within": "5200w"}, "`within: 5200w` would let everything through; lower it, below ten years"),
+    ({"within": True}, "True is not a number"),
+    ({"within": ["1h"]}, "['1h'] is not a number"),
+    ({"within": "2GB", "as": "size"}, "`within` compares as duration, not as size"),
+    ({"before": None}, "`before` has no value; it takes one such as `before: 2027-01-31T12:00Z`"),
+    ({"before": ""}, "'' is not a date such as 2027-01-31 or 2027-01-31T23:59Z"),
+    ({"before": "soon"}, "'soon' is not a date such as"),
+    ({"before": 2027}, "2027 is not a date such as"),
+    ({"before": "2027-01-31T12:00"}, "is a time of no time zone; say it in UTC"),
+    ({"before": datetime.datetime(2027, 1, 31, 12)}, "is a time of no time zone"),
+    ({"before": "2027-02-29"}, "'2027-02-29' is no day and time of the calendar"),
+    ({"before": "9999-12-31"}, "is a date before 1970 or after 2199, which tells nothing apart"),
+    ({"before": "0001-01-01"}, "is a date before 1970 or after 2199"),
+    ({"before": "2027-01-31", "as": "text"}, "`before` compares as date, not as text"),
+    ({"equals": [datetime.date(2027, 1, 31)]}, "2027-01-31 is a date, not text; put it in quotes"),
     ({"matches": ""}, "`matches` needs a regular expression"),
     ({"matches": 5}, "`matches` needs a regular expression, not 5"),
     ({"matches": "("}, "'(' is no regular expression"),
@@ -234,7 +326,59 @@ WEAKER = [
     ({"matches": "^a"}, {"matches": "^ab"}, True),
     ({"empty": True}, {"empty": True}, False),
     ({"empty": False}, {"empty": True}, True),
-    ({"equals": 30}, {"at_least": 24}, True),
+    ({"equals": 30}, {"at_least": 24}, False),
+    ({"equals": 20}, {"at_least": 24}, True),
+    ({"equals": "30"}, {"at_least": 24}, False),
+    ({"at_least": 24}, {"equals": 30}, True),
+    ({"equals": 24}, {"at_least": "24", "as": "version"}, True),
+    ({"equals": "24"}, {"at_least": "24", "as": "version"}, False),
+    ({"equals": 13}, {"matches": "^13$"}, True),
+    ({"equals": "13"}, {"matches": "^13$"}, False),
+    ({"equals": "13", "as": "number"}, {"matches": "^13$"}, True),
+    ({"equals": "TLSv1.3", "as": "text"}, {"matches": "^TLS"}, False),
+    ({"equals": "UTC"}, {"one_of": ["UTC", "GMT"]}, False),
+    ({"one_of": ["UTC"]}, {"equals": "UTC"}, False),
+    ({"one_of": ["UTC", "GMT"]}, {"equals": "UTC"}, True),
+    ({"one_of": [24, 48]}, {"at_least": 24}, False),
+    ({"one_of": [12, 48]}, {"at_least": 24}, True),
+    ({"equals": ["a", "b"]}, {"contains": ["a"]}, False),
+    ({"equals": ["b"]}, {"contains": ["a"]}, True),
+    ({"equals": []}, {"empty": True}, False),
+    ({"empty": True}, {"equals": []}, True),
+    ({"contains": ["a"]}, {"empty": False}, False),
+    ({"contains": ["a"]}, {"empty": True}, True),
+    ({"equals": "a"}, {"equals": "a", "as": "text"}, False),
+    ({"equals": "1", "as": "text"}, {"equals": "1"}, True),
+    ({"between": [24, 48]}, {"at_least": 24}, False),
+    ({"between": [24, 48]}, {"at_most": 48}, False),
+    ({"between": [23, 48]}, {"at_least": 24}, True),
+    ({"at_least": 24}, {"between": [24, 48]}, True),
+    ({"between": [25, 47]}, {"between": [24, 48]}, False),
+    ({"between": [24, 49]}, {"between": [24, 48]}, True),
+    ({"between": [5, 5]}, {"equals": 5, "as": "number"}, False),
+    ({"between": [5, 5]}, {"equals": 5}, True),
+    ({"equals": 24}, {"between": [24, 48]}, False),
+    ({"between": [1, 2]}, {"between": ["1s", "2s"], "as": "duration"}, True),
+    ({"between": [600, 700]}, {"at_least": 700, "tolerance": "10%"}, True),
+    ({"between": [650, 700]}, {"at_least": 700, "tolerance": "10%"}, False),
+    ({"within": "24h"}, {"within": "26h"}, False),
+    ({"within": "1560min"}, {"within": "26h"}, False),
+    ({"within": "7d"}, {"within": "26h"}, True),
+    ({"within": "24h"}, {"at_most": "24h", "as": "duration"}, False),
+    ({"at_most": "24h", "as": "duration"}, {"within": "24h"}, False),
+    ({"at_most": "10ms", "as": "duration"}, {"at_most": "2s", "as": "duration"}, False),
+    ({"equals": "1h", "as": "duration"}, {"within": "1h"}, False),
+    ({"at_most": "0.1%", "as": "percentage"}, {"at_most": "5%", "as": "percentage"}, False),
+    ({"at_most": "5%", "as": "percentage"}, {"at_most": "0.1%", "as": "percentage"}, True),
+    ({"at_least": "99%", "as": "percentage"}, {"between": ["99%", "100%"], "as": "percentage"}, False),
+    ({"at_least": "100%", "as": "percentage"}, {"equals": "100%", "as": "percentage"}, False),
+    ({"before": "2027-01-01"}, {"before": "2027-01-01T00:00Z"}, False),
+    ({"before": "2027-01-01"}, {"before": "2028-01-01"}, False),
+    ({"before": "2028-01-01"}, {"before": "2027-01-01"}, True),
+    ({"before": "2027-01-01"}, {"at_most": "2027-01-01", "as": "date"}, False),
+    ({"at_most": "2027-01-01", "as": "date"}, {"before": "2027-01-01"}, True),
+    ({"before": "2027-01-01"}, {"at_least": "2026-01-01", "as": "date"}, True),
+    ({"equals": "2026-12-31"}, {"before": "2027-01-01"}, False),
     ({"at_least": "24"}, {"at_least": "24", "as": "version"}, True),
 ]
 
@@ -251,6 +395,19 @@ WORDS = [
     ({"matches": "^a$"}, "matches ^a$"),
     ({"empty": True}, "none"),
     ({"empty": False}, "at least one"),
+    ({"between": [24, 48]}, "between 24 and 48"),
+    ({"between": ["10ms", "2s"], "as": "duration"}, "between 10 ms and 2 s"),
+    ({"within": "26h"}, "within 26 hours"),
+    ({"within": "1 day"}, "within 1 day"),
+    ({"within": "2w"}, "within 2 weeks"),
+    ({"within": "90 minutes"}, "within 90 min"),
+    ({"within": 3600}, "within 3600 s"),
+    ({"at_most": "2.5s", "as": "duration"}, "at most 2.5 s"),
+    ({"one_of": ["1h", "7d"], "as": "duration"}, "one of 1 hour, 7 days"),
+    ({"at_most": "0.1 %", "as": "percentage"}, "at most 0.1%"),
+    ({"before": "2027-01-31"}, "before 2027-01-31"),
+    ({"before": datetime.date(2027, 1, 31)}, "before 2027-01-31"),
+    ({"before": "2027-01-31T13:00+01:00"}, "before 2027-01-31T12:00:00Z"),
 ]
 
 PLAIN = [
@@ -267,6 +424,41 @@ PLAIN = [
     ({"api": "healthy", "ports": [80, 443]}, "api: healthy, ports: 80, 443"),
 ]
 
+# Operator and type, with what lies just below, at and just above its ends: (expectation, passes, does not)
+EDGES = [
+    ({"equals": 24}, [24, 24.0], [23.999, 24.001, "24"]),
+    ({"one_of": [24, 48]}, [24, 48], [23, 25, 47, 49]),
+    ({"at_least": 24}, [24, "24", 24.001], [23.999, "23.999", -24]),
+    ({"at_most": 24}, [24, "24", 23.999, -1], [24.001, "1e3"]),
+    ({"between": [24, 48]}, [24, 24.001, 48, "36"], [23.999, 48.001, -36]),
+    ({"between": [-1, 1]}, [-1, 0, 1], [-1.001, 1.001]),
+    ({"between": ["1GB", "2GB"], "as": "size"}, [GIB, "2048MB"], [GIB - 1, 2 * GIB + 1, "0"]),
+    ({"between": ["1.9", "1.10"], "as": "version"}, ["1.9", "1.9.9", "1.10"], ["1.8.9", "1.10.1", "1.1"]),
+    ({"between": ["10ms", "2s"], "as": "duration"}, [0.01, "10ms", 2, "2s", "0.03min"], [0.00999, 2.001, "3s", 0]),
+    ({"between": ["0.1%", "5%"], "as": "percentage"}, [0.1, "0.1%", 5, "5%"], [0.0999, 5.001, 0, "100%"]),
+    (
+        {"between": ["2027-01-01", "2027-01-31"], "as": "date"},
+        ["2027-01-01", "2027-01-31T00:00Z"],
+        ["2026-12-31T23:59:59.999Z", "2027-01-31T00:00:00.001Z"],
+    ),
+    ({"within": "26h"}, [0, 93599.999, 93600, "26h", "1 day"], [93600.001, "27h", "1w", -0.001, -93600]),
+    ({"within": 5}, [0, 5, "5s"], [5.001, -1]),
+    ({"at_least": "30d", "as": "duration"}, [2592000, "30d", "5w"], [2591999.999, "29d", 0]),
+    ({"at_most": "30d", "as": "duration"}, [2592000, 0], [2592000.001, "5w"]),
+    ({"at_least": "99.9%", "as": "percentage"}, [99.9, 100, "99.9%"], [99.899, 0, "99.8%"]),
+    ({"at_most": "0.1%", "as": "percentage"}, [0.1, 0, "0%"], [0.101, 100]),
+    ({"before": "2027-01-01T12:00Z"}, ["2027-01-01", "2027-01-01T11:59:59.999Z", "2027-01-01T12:59+01:00"], ["2027-01-01T12:00Z", "2027-01-02"]),
+    ({"before": "2027-01-01"}, ["2026-12-31", "2026-12-31T23:59:59Z"], ["2027-01-01", "2026-12-31T23:59-01:00", "2027-01-01 00:00:00 UTC"]),
+    ({"at_least": "2027-01-01", "as": "date"}, ["2027-01-01", "2027-01-01T02:00+02:00"], ["2026-12-31", "2027-01-01T01:59+02:00"]),
+    ({"at_most": "2027-01-01", "as": "date"}, ["2027-01-01", "2026-12-31T23:59Z"], ["2027-01-01T00:01Z"]),
+    ({"contains": [24]}, [[24], [1, 24.0]], [[], [23.999], ["24"]]),
+    ({"matches": "^24$"}, [24, "24"], [24.001, "240", "x"]),
+    ({"empty": True}, [[], ""], [["x"], "x"]),
+    ({"empty": False}, [["x"], "x"], [[], ""]),
+]
+
+NONSENSE = [None, float("nan"), float("inf"), float("-inf"), True, False, {}, {"value": 24}, [], [24], "", " ", "x", "nan", "24 apples", "1_000", "٣", "\ud800"]
+
 
 @pytest.mark.parametrize(("observed", "expectation", "meets"), TRUTH)
 def test_truth(observed, expectation, meets):
@@ -274,10 +466,35 @@ def test_truth(observed, expectation, meets):
 
 
 def test_the_truth_table_has_a_good_and_a_bad_case_of_every_operator_and_type():
+    edges = [(expectation, bool(values is meeting)) for expectation, meeting, missing in EDGES for values in (meeting, missing) if values]
     for name in OPERATORS:
-        assert {meets for _observed, expectation, meets in TRUTH if name in expectation} == {True, False}, name
+        cases = [(expectation, meets) for _observed, expectation, meets in TRUTH] + edges
+        assert {meets for expectation, meets in cases if name in expectation} == {True, False}, name
     kinds = {expectation.get("as") for _observed, expectation, _meets in TRUTH}
     assert set(TYPES) - {"exact"} <= kinds
+
+
+@pytest.mark.parametrize(("expectation", "meeting", "missing"), EDGES, ids=lambda value: str(value)[:60])
+def test_the_edges(expectation, meeting, missing):
+    assert [value for value in meeting if judge(value, expectation) is not True] == []
+    assert [value for value in missing if judge(value, expectation) is not False] == []
+
+
+def test_the_edges_have_every_operator_and_every_type_that_has_an_order():
+    assert {name for expectation, _meeting, _missing in EDGES for name in expectation} >= set(OPERATORS)
+    kinds = {expectation.get("as", "number") for expectation, _meeting, _missing in EDGES if "between" in expectation}
+    assert kinds == set(TYPES) - {"exact", "text"}
+
+
+@pytest.mark.parametrize(
+    "expectation", [one for one, _meeting, _missing in EDGES if {"at_least", "at_most", "between", "within", "before"} & set(one)], ids=str
+)
+def test_what_is_of_another_type_is_an_error(expectation):
+    for value in NONSENSE:
+        # The leading numbers of a version are all that counts of it.
+        if value not in ("24 apples", "1_000") or expectation.get("as") != "version":
+            with pytest.raises(ExpectationError):
+                judge(value, expectation)
 
 
 @pytest.mark.parametrize(("observed", "expectation", "message"), INCOMPARABLE)
@@ -316,9 +533,10 @@ def test_a_value_as_a_person_would_write_it(value, shown):
 
 # Values near each other, so that the properties meet both outcomes often.
 NEAR = [None, True, False, 0, 1, 1.0, 2, -1, "", "0", "1", "1.0", "1.9", "1.10", "2GB", "2048MB", "2gb", "a", "ab", "^a", "a|b", "nan", float("nan")]
+NEAR += ["1s", "1000ms", "1 day", "24h", 86400, -0.5, "1%", "100%", "0%", 100, 100.5, "2027-01-01", "2027-01-01T00:00Z", "2027-01-01T01:00+01:00", "2026-12-31"]
 SCALARS = st.sampled_from(NEAR) | st.integers() | st.floats() | st.text(max_size=3)
 DATA = SCALARS | st.lists(SCALARS, max_size=3) | st.dictionaries(st.text(max_size=2), SCALARS | st.lists(SCALARS, max_size=2), max_size=2)
-OPERANDS = DATA | st.lists(st.sampled_from(NEAR), min_size=1, max_size=3)
+OPERANDS = DATA | st.lists(st.sampled_from(NEAR), min_size=1, max_size=3) | st.dates() | st.datetimes()
 MODIFIERS = st.sampled_from([{}, {}, {"tolerance": "7%"}, {"tolerance": "21%"}, {"as": 1}, *({"as": kind} for kind in sorted(TYPES))])
 EXPECTATIONS = st.builds(lambda operator, operand, more: {operator: operand, **more}, st.sampled_from(sorted(OPERATORS)), OPERANDS, MODIFIERS)
 
@@ -367,22 +585,39 @@ OF_KIND = {
     "size": ["1KB", "1024", 1024, 1000, "2KB", "2.0kb"],
     "text": ["a", "b", "1", 1, 1.0],
     "version": ["1.9", "1.10", "1.10.0", "v1.10", 2, "2.0-1"],
+    "duration": ["1s", 1, "1", "1000ms", 1.5, "90 s", "1.5min", "1h", 0, "0s"],
+    "percentage": ["0%", "1%", "1.0 %", "1.5%", "99%", "100%"],
+    "date": ["2027-01-01", "2027-01-01T00:00Z", "2027-01-01T02:00+01:00", "2026-12-31 23:00Z", "2027-01-02", datetime.date(2027, 1, 2)],
 }
+
+ORDERED = ("at_least", "at_most", "between", "within", "before")
+ALL_VALUES = [*itertools.chain.from_iterable(values for values in OF_KIND.values()), -1, -0.5, 100, 101, 0.5, "13", 13, 13.0, 24.0]
+
+
+ALL_KINDS = tuple(sorted(OF_KIND))
+
+
+@st.composite
+def expectations(draw, kinds=ALL_KINDS):
+    """An expectation of values near each other; most of them are accepted."""
+    operator = draw(st.sampled_from(sorted(OPERATORS)))
+    kind = {"within": "duration", "before": "date"}.get(operator) or draw(st.sampled_from(kinds))
+    values = st.sampled_from(OF_KIND[kind])
+    several = st.lists(values, min_size=1, max_size=3)
+    operands = {"one_of": several, "contains": several, "matches": st.sampled_from(["a", "^a", "1", "b|1", "^1$"]), "empty": st.booleans()}
+    operands["between"] = st.lists(values, min_size=2, max_size=2)
+    modifiers = st.just({}) if operator in ("matches", "empty") else st.just({"as": kind})
+    if operator == "at_least" and kind in ("number", "size"):
+        modifiers = st.sampled_from([{"as": kind}, {"as": kind, "tolerance": "10%"}])
+    return {operator: draw(operands.get(operator, values)), **draw(modifiers)}
 
 
 @st.composite
 def pairs(draw):
-    """(observed, candidate, reference): two expectations of one operator and type, the ones that `weaker` orders."""
-    operator = draw(st.sampled_from(sorted(OPERATORS)))
-    kind = draw(st.sampled_from(["number", "size", "version"] if operator.startswith("at_") else sorted(OF_KIND)))
-    values = st.sampled_from(OF_KIND[kind])
-    several = st.lists(values, min_size=1, max_size=3)
-    operands = {"one_of": several, "contains": several, "matches": st.sampled_from(["a", "^a", "1", "b|1"]), "empty": st.booleans()}
-    modifiers = st.just({}) if operator in ("matches", "empty") else st.just({"as": kind})
-    if operator == "at_least" and kind != "version":
-        modifiers = st.sampled_from([{"as": kind}, {"as": kind, "tolerance": "10%"}])
-    build = st.builds(lambda operand, more: {operator: operand, **more}, operands.get(operator, values), modifiers)
-    return draw(several if operator == "contains" else values | several), draw(build), draw(build)
+    """(observed, candidate, reference), of one type and half of the time of any."""
+    kinds = draw(st.sampled_from([*((kind,) for kind in sorted(OF_KIND)), *(len(OF_KIND) * [ALL_KINDS])]))
+    observed = st.sampled_from([value for kind in kinds for value in OF_KIND[kind]] if len(kinds) == 1 else ALL_VALUES)
+    return draw(observed | st.lists(observed, max_size=3)), draw(expectations(kinds)), draw(expectations(kinds))
 
 
 @settings(max_examples=800)
@@ -391,6 +626,137 @@ def test_what_the_candidate_alone_lets_through_makes_it_weaker(pair):
     observed, candidate, reference = pair
     if accepted(candidate) and accepted(reference) and passes(observed, candidate) and not passes(observed, reference):
         assert weaker(candidate, reference)
+
+
+def test_no_two_expectations_are_ordered_that_a_value_tells_apart():
+    """Every pair of the tables, over every value of the tables: what `weaker` promises holds."""
+    every = [one for one, *_rest in EDGES] + [one for pair in WEAKER for one in pair[:2]] + [one for _observed, one, _meets in TRUTH]
+    values = ALL_VALUES + [value for _expectation, meeting, missing in EDGES for value in meeting + missing] + [value for value, *_rest in TRUTH]
+    met = [{number for number, value in enumerate(values) if passes(value, one)} for one in every]
+    ordered = 0
+    for (one, of_one), (other, of_other) in itertools.product(list(zip(every, met)), repeat=2):
+        if not weaker(one, other):
+            ordered += one != other
+            assert of_one <= of_other, (one, other)
+    assert ordered > 500
+
+
+# What a value of each type looks like, said in another way than the code says it.
+LOOKS = {
+    "number": re.compile(r"\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*"),
+    "size": re.compile(r"\s*[0-9]+(\.[0-9]+)?\s*([kmgtp]?i?b?)\s*", re.IGNORECASE),
+    "version": re.compile(r"\s*v?[0-9].*", re.DOTALL),
+    "duration": re.compile(r"\s*([-+]?[0-9.]+([eE][-+]?[0-9]+)?|[0-9.]+\s*[a-z]+)\s*"),
+    "percentage": re.compile(r"\s*[-+]?[0-9.]+([eE][-+]?[0-9]+)?\s*%?\s*"),
+    "date": re.compile(r"\s*[0-9]{4}-[0-9]{2}-[0-9]{2}(\s*|[T ][0-9]{2}:[0-9]{2}.*(Z|UTC|[-+][0-9]{2}:?([0-9]{2})?)\s*)"),
+}
+ALMOST = st.text("0123456789.-+:%TZ msGBhdin_e", max_size=12) | st.text(max_size=4) | st.sampled_from(NEAR) | st.floats() | st.integers()
+
+
+@settings(max_examples=1500)
+@given(ALMOST | DATA | st.lists(ALMOST, max_size=2), expectations())
+def test_nothing_of_another_type_passes_what_needs_an_order(observed, expectation):
+    operator = next(name for name in OPERATORS if name in expectation)
+    if operator in ORDERED and accepted(expectation) and passes(observed, expectation):
+        kind = expectation["as"]
+        assert not isinstance(observed, bool)
+        assert isinstance(observed, str) or (isinstance(observed, (int, float)) and kind != "date" and observed == observed)
+        assert not isinstance(observed, str) or LOOKS[kind].fullmatch(observed)
+
+
+@given(st.floats(0, 1e9) | st.integers(0, 10**12), expectations(("size", "duration", "percentage")))
+def test_what_a_report_shows_would_be_judged_the_same(observed, expectation):
+    if accepted(expectation) and set(expectation) & set(ORDERED):
+        words = seen(observed, expectation)
+        assert words == str(observed) or "e-" in words or passes(words, expectation) == passes(observed, expectation)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["catalogue", "checklist", "inventory"]), expectations(("number",)) | expectations()), max_size=4), DATA)
+def test_the_strictest_lets_through_nothing_that_another_refuses(several, observed):
+    with contextlib.suppress(ExpectationError):
+        index = strictest(several)
+        if passes(observed, several[index][1]):
+            assert all(passes(observed, expectation) for _source, expectation in several)
+
+
+STRICTEST = [
+    ([{"at_least": 24}], 0),
+    ([{"at_least": 24}, {"at_least": 48}, {"at_least": 32}], 1),
+    ([{"at_least": 24}, {"at_least": 24.0}], 0),
+    ([{"at_most": "2s", "as": "duration"}, {"at_most": "10ms", "as": "duration"}, {"at_most": "500ms", "as": "duration"}], 1),
+    ([{"at_most": "5%", "as": "percentage"}, {"at_most": "0.1%", "as": "percentage"}], 1),
+    ([{"at_least": 24}, {"between": [24, 48]}], 1),
+    ([{"at_least": "15", "as": "version"}, {"at_least": "16", "as": "version"}], 1),
+    ([{"at_least": 24}, {"one_of": [24, 48]}, {"equals": 48}], 2),
+    ([{"within": "26h"}, {"at_most": "24h", "as": "duration"}], 1),
+    # 5 as a number is within 4 to 6; that it is the one value of [5, 5] says the second.
+    ([{"between": [5, 5]}, {"equals": "5.0", "as": "number"}, {"between": [4, 6]}], 0),
+]
+
+
+@pytest.mark.parametrize(("several", "index"), STRICTEST)
+def test_the_strictest(several, index):
+    assert strictest([("checklist %d" % number, one) for number, one in enumerate(several)]) == index
+
+
+CONTRADICTIONS = [
+    ([{"equals": 15}, {"equals": 16}], "checklist 0 expects 15 and checklist 1 expects 16, and neither of the two is the stricter one; agree on one"),
+    ([{"at_least": 24}, {"at_most": 48}], "checklist 0 expects at least 24 and checklist 1 expects at most 48, and neither"),
+    ([{"at_least": 14}, {"equals": 15}, {"equals": 16}], "checklist 1 expects 15 and checklist 2 expects 16, and neither"),
+    ([{"equals": 15}, {"at_least": 14}, {"equals": 16}, {"equals": 15}], "checklist 0 expects 15 and checklist 2 expects 16, and neither"),
+    ([{"equals": 16}, {"at_least": 14}, {"equals": 15}], "checklist 0 expects 16 and checklist 2 expects 15, and neither"),
+    ([{"matches": "^a"}, {"matches": "b$"}], "checklist 0 expects matches ^a and checklist 1 expects matches b$"),
+    ([{"between": [1, 5]}, {"between": [3, 9]}], "checklist 0 expects between 1 and 5 and checklist 1 expects between 3 and 9"),
+    ([{"within": "26h"}, {"at_most": 60}], "checklist 0 expects within 26 hours and checklist 1 expects at most 60"),
+    ([{"equals": 15}, {"at_leest": 3}], "checklist 1: unknown operator 'at_leest'; did you mean 'at_least'?"),
+    ([], "there is no expectation to choose from"),
+]
+
+
+@pytest.mark.parametrize(("several", "message"), CONTRADICTIONS)
+def test_where_none_is_the_strictest_two_sources_are_named(several, message):
+    with pytest.raises(ExpectationError) as raised:
+        strictest([("checklist %d" % number, one) for number, one in enumerate(several)])
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "key"),
+    [
+        ({"at_leest": 4}, "at_leest"),
+        ({"at_least": "many"}, "at_least"),
+        ({"at_most": 4, "as": "durration"}, "as"),
+        ({"within": "2GB", "as": "size"}, "as"),
+        ({"empty": True, "as": "text"}, "as"),
+        ({"at_least": 4, "tolerance": "70%"}, "tolerance"),
+        ({"before": None}, "before"),
+        ({"equals": 1, "at_least": 1}, ""),
+    ],
+)
+def test_an_error_knows_the_key_at_fault(expectation, key):
+    with pytest.raises(ExpectationError) as raised:
+        check(expectation)
+    assert raised.value.key == key
+
+
+def test_a_number_that_python_does_not_write_out_is_judged_and_shown():
+    huge = 10**5000
+    for expectation in ({"at_least": 24}, {"at_most": "1GB", "as": "size"}, {"equals": "1", "as": "version"}, {"within": "26h"}, {"equals": 1}):
+        assert not passes(huge, expectation)
+        assert "too large" in seen(huge, expectation)
+    with pytest.raises(ExpectationError, match="too large to show is not text"):
+        judge(huge, {"matches": "1"})
+    with pytest.raises(ExpectationError, match="too large to show is not a number"):
+        check({"between": [1, huge]})
+
+
+def test_data_of_any_depth_is_judged_and_shown():
+    deep = []
+    for _level in range(100_000):
+        deep = [deep]
+    assert not judge(deep, {"equals": []})
+    assert not passes(deep, {"at_least": 4})
+    assert len(seen(deep, {"empty": True})) < 100
 
 
 @pytest.mark.parametrize(
@@ -402,7 +768,32 @@ def test_what_the_candidate_alone_lets_through_makes_it_weaker(pair):
         (0, {"equals": "2GB", "as": "size"}, "0B"),
         ("plenty", {"equals": "2GB", "as": "size"}, "plenty"),
         (25276502016, {"at_least": 4}, "25276502016"),
+        (2147483647, {"at_least": "2GB", "as": "size"}, "2147483647B"),
+        (2147483647, {"at_most": "2GB", "as": "size"}, "2GB"),
+        (2.5, {"at_most": "10s", "as": "duration"}, "2.5 s"),
+        (0, {"within": "26h"}, "0 s"),
+        (0.0123, {"at_most": "10s", "as": "duration"}, "12.3 ms"),
+        (600, {"at_most": "1h", "as": "duration"}, "10 min"),
+        (91234, {"within": "26h"}, "25.3 hours"),
+        ("91234", {"within": "26h"}, "25.3 hours"),
+        (93600, {"within": "26h"}, "26 hours"),
+        (93601, {"within": "26h"}, "93601 s"),
+        (864000, {"within": "26h"}, "10 days"),
+        (-5, {"within": "26h"}, "-5 s"),
+        (-5, {"at_most": "26h", "as": "duration"}, "-5 s"),
+        (123456789, {"within": "26h"}, "1429 days"),
+        (0.1, {"at_most": "5%", "as": "percentage"}, "0.1%"),
+        ("0.1 %", {"at_most": "5%", "as": "percentage"}, "0.1%"),
+        (99.94999, {"at_least": "99.95%", "as": "percentage"}, "99.94999%"),
+        (33.33333333, {"at_most": "50%", "as": "percentage"}, "33.33%"),
+        (101, {"at_most": "50%", "as": "percentage"}, "101"),
+        ("2027-01-31", {"before": "2028-01-01"}, "2027-01-31"),
+        ("2027-01-31 13:00:00.5+01", {"before": "2028-01-01"}, "2027-01-31T12:00:00.500000Z"),
+        ("soon", {"before": "2028-01-01"}, "soon"),
+        (["1h"], {"contains": ["1h"], "as": "duration"}, "1h"),
+        (True, {"within": "26h"}, "true"),
+        ("x", {}, "x"),
     ],
 )
-def test_bytes_are_shown_as_a_size_where_one_is_expected(observed, expectation, words):
+def test_what_was_observed_is_shown_with_its_unit_and_rounded_only_where_that_changes_nothing(observed, expectation, words):
     assert seen(observed, expectation) == words

@@ -129,7 +129,7 @@ def test_an_inventory_threshold_is_the_expectation_of_its_host_alone():
 
 @pytest.mark.parametrize(
     ("threshold", "relaxed"),
-    [({"at_least": 2}, "at least 24"), ({"at_least": 24}, ""), ({"at_least": 48}, ""), ({"equals": 24}, "at least 24")],
+    [({"at_least": 2}, "at least 24"), ({"at_least": 24}, ""), ({"at_least": 48}, ""), ({"equals": 24}, ""), ({"equals": 12}, "at least 24")],
 )
 def test_weaker_than_the_checklist_is_shown_as_relaxed(threshold, relaxed):
     assert {one.relaxed for one in questions([item()], GROUPS, {host: {ITEM.id: threshold} for host in GROUPS["all"]})} == {relaxed}

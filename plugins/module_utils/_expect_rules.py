@@ -1,0 +1,262 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The operators of an expectation: which expectations there are, and what meets them. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import typing as t
+
+from ._expect_types import BOUNDS, TYPES, ExpectationError, as_seconds, brief, plain, written
+from ._nearest import nearest
+
+__all__ = ["OPERATORS", "TYPE_OF", "Expectation", "Span", "check", "judge", "parts", "same", "span", "tolerance"]
+
+Expectation = t.Mapping[str, t.Any]
+"""One operator with its operand, `as` (a key of TYPES) and `tolerance` (a percentage)."""
+
+_TOLERANCE = re.compile(r"([0-9]{1,2}(?:\.[0-9]+)?)\s*%")
+_DECADE = 3652 * 86400.0
+_DEEPEST = 10
+
+
+def same(left: t.Any, right: t.Any) -> bool:
+    """Equality that keeps True apart from 1, at every depth."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right))
+    return bool(left == right)
+
+
+def _equals(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    return same(convert_(observed), convert_(operand))
+
+
+def _one_of(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    return any(same(convert_(observed), convert_(one)) for one in operand)
+
+
+def _at_least(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    return bool(convert_(observed) >= convert_(operand))
+
+
+def _at_most(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    return bool(convert_(observed) <= convert_(operand))
+
+
+def _between(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    low, high = operand
+    return bool(convert_(low) <= convert_(observed) <= convert_(high))
+
+
+def _within(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    """What lies ahead is below 0 and never recent: a clock is wrong, or the date is."""
+    return bool(0 <= as_seconds(observed) <= convert_(operand))
+
+
+def _before(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    return bool(convert_(observed) < convert_(operand))
+
+
+def _contains(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    if not isinstance(observed, (list, tuple)):
+        raise ExpectationError("%s is not a list" % brief(observed))
+    has = [convert_(one) for one in observed]
+    return all(any(same(one, convert_(wanted)) for one in has) for wanted in operand)
+
+
+def _matches(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    return re.search(operand, TYPES["text"](observed)) is not None
+
+
+def _empty(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    if not isinstance(observed, (list, tuple, dict, str)):
+        raise ExpectationError("%s is neither a list nor text" % brief(observed))
+    return (len(observed) == 0) is operand
+
+
+OPERATORS: t.Mapping[str, t.Callable[[t.Any, t.Any, t.Callable[[t.Any], t.Any]], bool]] = {
+    "equals": _equals,
+    "one_of": _one_of,
+    "at_least": _at_least,
+    "at_most": _at_most,
+    "between": _between,
+    "within": _within,
+    "before": _before,
+    "contains": _contains,
+    "matches": _matches,
+    "empty": _empty,
+}
+
+_EXAMPLES = {
+    "equals": "UTC",
+    "one_of": "[debian 13, ubuntu 24.04]",
+    "at_least": "24",
+    "at_most": "90",
+    "between": "[10, 90]",
+    "within": "26h",
+    "before": "2027-01-31T12:00Z",
+    "contains": "[any]",
+    "matches": "^TLSv1",
+    "empty": "true",
+}
+
+TYPE_OF = {"at_least": "number", "at_most": "number", "between": "number", "within": "duration", "before": "date"}
+"""The type of the operators that need an order, where `as` does not say another."""
+
+_ONLY_TYPE = ("within", "before")
+_MEND = {"at_least": "raise it", "at_most": "lower it", "between": "narrow it", "within": "lower it"}
+
+
+def parts(expectation: Expectation) -> tuple[str, t.Any, str]:
+    """The operator, its operand and the type it compares as; raises ExpectationError."""
+    if not isinstance(expectation, dict):
+        raise ExpectationError("an expectation is a mapping such as {at_least: 4}, not %s" % brief(expectation))
+    unknown = sorted(set(map(str, expectation)) - set(OPERATORS) - {"as", "tolerance"})
+    if unknown:
+        raise ExpectationError("unknown operator %r; %s" % (unknown[0], nearest(unknown[0], (*OPERATORS, "as", "tolerance"))), unknown[0])
+    operators = [name for name in OPERATORS if name in expectation]
+    if len(operators) != 1:
+        found = "not %s%s" % (" and ".join(operators), "; say between: [low, high]" if set(operators) == {"at_least", "at_most"} else "")
+        raise ExpectationError("an expectation has exactly one operator%s" % (", " + found if operators else " of " + ", ".join(OPERATORS)))
+    operator = operators[0]
+    kind = expectation.get("as", TYPE_OF.get(operator, "exact"))
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise ExpectationError("`as` is %s; %s" % (brief(kind), nearest(kind, TYPES)), "as")
+    return operator, expectation[operator], kind
+
+
+def check(expectation: Expectation) -> None:
+    """Raise ExpectationError when `expectation` could never be compared, or would let everything or nothing through."""
+    operator, operand, kind = parts(expectation)
+    if operand is None:
+        raise ExpectationError("`%s` has no value; it takes one such as `%s: %s`" % (operator, operator, _EXAMPLES[operator]), operator)
+    if "as" in expectation and operator in ("matches", "empty"):
+        raise ExpectationError("`as` does not go with `%s`" % operator, "as")
+    kinds = [TYPE_OF[operator]] if operator in _ONLY_TYPE else list(BOUNDS) if operator in TYPE_OF else list(TYPES)
+    if kind not in kinds:
+        raise ExpectationError("`%s` compares as %s%s, not as %s" % (operator, "one of " if kinds[1:] else "", ", ".join(kinds), kind), "as")
+    try:
+        _check_operand(operator, operand, kind)
+    except ExpectationError as error:
+        raise ExpectationError(str(error), operator) from None
+    tolerance(expectation, operator, kind)
+
+
+def _check_operand(operator: str, operand: t.Any, kind: str) -> None:
+    _check_data(operand, kind)
+    if operator == "matches":
+        _check_pattern(operand)
+    elif operator == "empty":
+        if not isinstance(operand, bool):
+            raise ExpectationError("`empty` takes true or false, not %s" % brief(operand))
+    elif operator in ("one_of", "contains"):
+        if not isinstance(operand, list) or not operand or None in operand:
+            raise ExpectationError("`%s` needs a list with at least one value, and no null in it, not %s" % (operator, brief(operand)))
+        for one in operand:
+            written(kind, one)
+    elif operator == "equals":
+        written(kind, operand)
+    else:
+        _check_order(operator, operand, kind)
+
+
+def _check_data(operand: t.Any, kind: str, depth: int = 0) -> None:
+    """A date, a set or a NaN of YAML equals nothing that a probe can observe; where a date is compared, YAML's is one."""
+    if depth > _DEEPEST:
+        raise ExpectationError("is nested more than %d levels deep" % _DEEPEST)
+    if isinstance(operand, dict):
+        for one in (*operand, *operand.values()):
+            _check_data(one, kind, depth + 1)
+    elif isinstance(operand, list):
+        for one in operand:
+            _check_data(one, kind, depth + 1)
+    elif isinstance(operand, float):
+        TYPES["number"](operand)
+    elif operand is not None and not isinstance(operand, (str, int)) and not (kind == "date" and isinstance(operand, datetime.date)):
+        raise ExpectationError("%s is a %s, not text; put it in quotes" % (operand, type(operand).__name__))
+
+
+def _check_pattern(operand: t.Any) -> None:
+    if not isinstance(operand, str) or not operand:
+        raise ExpectationError("`matches` needs a regular expression, not %s" % brief(operand))
+    try:
+        pattern = re.compile(operand)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ExpectationError("%s is no regular expression: %s" % (brief(operand), error)) from None
+    if pattern.search(""):
+        raise ExpectationError("%r matches empty text, so it would let everything through" % operand)
+
+
+def _check_order(operator: str, operand: t.Any, kind: str) -> None:
+    """An operator that needs an order leaves something out, and something in."""
+    said = "`%s: %s`" % (operator, _as_typed(operand))
+    if operator == "between" and (not isinstance(operand, list) or len(operand) != 2 or None in operand):
+        raise ExpectationError("`between` needs a list of two values, the lower and the upper end, not %s" % brief(operand))
+    for one in operand if operator == "between" else [operand]:
+        written(kind, one)
+    found = span(operator, operand, kind)
+    if operator == "between" and found.low > found.high:
+        raise ExpectationError("%s lets nothing through; the lower end comes first: %s" % (said, _as_typed(operand[::-1])))
+    if operator == "within" and not found.high:
+        raise ExpectationError("%s lets nothing through; raise it" % said)
+    for_ever = kind == "duration" and found.high is not None and found.high >= _DECADE
+    if found.low == BOUNDS[kind][0] and (found.high == BOUNDS[kind][1] or for_ever):
+        raise ExpectationError("%s would let everything through; %s%s" % (said, _MEND[operator], ", below ten years" if for_ever else ""))
+
+
+def _as_typed(operand: t.Any) -> str:
+    return "[%s]" % plain(operand) if isinstance(operand, list) else plain(operand)
+
+
+def tolerance(expectation: Expectation, operator: str, kind: str) -> float:
+    """The fraction that an `at_least` may be missed by: "7%" is 0.07."""
+    if "tolerance" not in expectation:
+        return 0.0
+    if operator != "at_least" or kind not in ("number", "size"):
+        raise ExpectationError("`tolerance` goes with `at_least` on numbers and sizes only", "tolerance")
+    match = _TOLERANCE.fullmatch(str(expectation["tolerance"]).strip())
+    if not match or float(match.group(1)) > 20:
+        raise ExpectationError("`tolerance` is a percentage up to 20%%, not %s" % brief(expectation["tolerance"]), "tolerance")
+    if TYPES[kind](expectation[operator]) <= 0:
+        raise ExpectationError("`tolerance` goes with a value above 0", "tolerance")
+    return float(match.group(1)) / 100
+
+
+class Span(t.NamedTuple):
+    """The values that an operator lets through, from `low` to `high`; None is no end, `open` leaves `high` itself out."""
+
+    low: t.Any
+    high: t.Any
+    open: bool = False
+
+
+def span(operator: str, operand: t.Any, kind: str, slack: float = 0.0) -> Span:
+    """What an operator that needs an order lets through; `slack` is the tolerance."""
+    low, high = BOUNDS[kind]
+    if operator == "between":
+        return Span(TYPES[kind](operand[0]), TYPES[kind](operand[1]))
+    end = TYPES[kind](operand)
+    if operator == "at_least":
+        return Span(end * (1 - slack) if slack else end, high)
+    return Span(low, end, operator == "before")
+
+
+def judge(observed: t.Any, expectation: Expectation) -> bool:
+    """True when `observed`, which is data as JSON has it, meets `expectation`.
+
+    Raises ExpectationError when the two cannot be compared, which is never a pass: an observation that is
+    missing (None) or of another type, or an expectation that `check` refuses.
+    """
+    check(expectation)
+    if observed is None:
+        raise ExpectationError("nothing was observed")
+    operator, operand, kind = parts(expectation)
+    slack = tolerance(expectation, operator, kind)
+    if slack:
+        return bool(TYPES[kind](observed) >= span(operator, operand, kind, slack).low)
+    return OPERATORS[operator](observed, operand, TYPES[kind])
