@@ -16,17 +16,17 @@ ASKED_FROM = "app"
 NOT_APPLICABLE = "managed: needs a login on the host, which others manage"
 REMEDY = "have it mended by those who manage %s; no role of the collection touches it"
 
-REMOTE: t.Mapping[str, t.Mapping[str, t.Any]] = {
-    "postgresql": {
-        "host": "{{ preflight_address }}",
-        "port": "{{ postgresql_port | default(5432) }}",
-        "user": "{{ postgresql_user }}",
-        "database": "{{ postgresql_database }}",
-        "secret": "postgresql_password",
-        "sslmode": "{{ postgresql_sslmode | default('require') }}",
-        "sslrootcert": "{{ postgresql_sslrootcert | default('') }}",
-    },
+_POSTGRESQL: t.Mapping[str, t.Any] = {
+    "host": "{{ preflight_address }}",
+    "port": "{{ postgresql_port | default(5432) }}",
+    "user": "{{ postgresql_user }}",
+    "database": "{{ postgresql_database }}",
+    "secret": "postgresql_password",
+    "sslmode": "{{ postgresql_sslmode | default('require') }}",
+    "sslrootcert": "{{ postgresql_sslrootcert | default('') }}",
 }
+
+REMOTE: t.Mapping[str, t.Mapping[str, t.Any]] = {"postgresql": _POSTGRESQL, "sql": _POSTGRESQL}
 """Probe that can ask over the network to the arguments it then gets; templates are filled in with the managed host's variables."""
 
 

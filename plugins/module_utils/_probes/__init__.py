@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _docker, _fail2ban, _gpu, _hardware, _http, _os, _postgresql, _redis, _sshd, _tcp, _ufw
+from . import _docker, _fail2ban, _gpu, _hardware, _http, _os, _postgresql, _redis, _sql, _sshd, _tcp, _ufw
 from ._base import Probe
 
 __all__ = ["PROBES"]
@@ -20,6 +20,7 @@ PROBES: t.Mapping[str, type[Probe]] = {
     "os": _os.OsProbe,
     "postgresql": _postgresql.PostgresqlProbe,
     "redis": _redis.RedisProbe,
+    "sql": _sql.SqlProbe,
     "sshd": _sshd.SshdProbe,
     "tcp": _tcp.TcpProbe,
     "ufw": _ufw.UfwProbe,

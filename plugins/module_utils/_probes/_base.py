@@ -56,14 +56,14 @@ class Probe:
 
     def __init__(self, secrets: Secrets) -> None:
         self.secrets = secrets
-        self._unanswered: dict[tuple[t.Any, t.Any], UnansweredError] = {}
+        self._unanswered: dict[tuple[t.Any, ...], UnansweredError] = {}
 
     def observe(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Look once; raises ProbeError when it cannot.
 
         Facts are methods named `fact_<name>`. A server that did not answer one of them is not asked again.
         """
-        server = (arguments.get("host"), arguments.get("port"))
+        server = tuple(arguments.get(name) for name in ("host", "port", "user", "database"))
         if server in self._unanswered:
             raise self._unanswered[server]
         method: t.Callable[[t.Mapping[str, t.Any]], Observation] = getattr(self, "fact_" + arguments["fact"])

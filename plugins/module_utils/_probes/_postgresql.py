@@ -12,7 +12,7 @@ import typing as t
 from .._children import die_with_parent
 from ._base import Observation, Probe, ProbeError, UnansweredError
 
-__all__ = ["PostgresqlProbe"]
+__all__ = ["SERVER", "PostgresqlClient", "PostgresqlProbe", "first_line", "library"]
 
 _USER = "postgres"
 _SOCKETS = "/var/run/postgresql"
@@ -26,6 +26,17 @@ _CONNECTION: t.Mapping[str, t.Any] = {
     "application_name": "gonogo.preflight verify",
     "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c default_transaction_read_only=on",
 }
+
+SERVER: t.Mapping[str, t.Mapping[str, t.Any]] = {
+    "host": {"type": "str"},
+    "port": {"type": "int"},
+    "user": {"type": "str"},
+    "database": {"type": "str"},
+    "secret": {"type": "str", "no_log": False},
+    "sslmode": {"type": "str", "choices": ["disable", "prefer", "require", "verify-ca", "verify-full"]},
+    "sslrootcert": {"type": "str"},
+}
+"""Arguments that say which server is asked."""
 
 _ROLE = """
 SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls, rolcanlogin
@@ -44,52 +55,42 @@ ORDER BY 1
 """
 
 
-class PostgresqlProbe(Probe):
-    ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["database", "role", "version"]},
-        "name": {"type": "str"},
-        "host": {"type": "str"},
-        "port": {"type": "int"},
-        "user": {"type": "str"},
-        "database": {"type": "str"},
-        "secret": {"type": "str", "no_log": False},
-        "sslmode": {"type": "str", "choices": ["disable", "prefer", "require", "verify-ca", "verify-full"]},
-        "sslrootcert": {"type": "str"},
-    }
+class PostgresqlClient(Probe):
+    """A connection for each server, shared by the items of one call."""
+
+    AUTOCOMMIT = True
 
     def __init__(self, secrets: t.Mapping[str, str]) -> None:
         super().__init__(secrets)
         self._connections: dict[tuple[t.Any, ...], t.Any] = {}
 
-    def query(self, arguments: t.Mapping[str, t.Any], statement: str, values: t.Sequence[t.Any] = ()) -> list[tuple[t.Any, ...]]:
-        """Rows of a read-only statement; raises ProbeError with the server's own message."""
-        try:
-            import psycopg2
-        except ImportError as error:
-            raise ProbeError("library missing: %s" % error, "apt-get install python3-psycopg2") from None
-        server = tuple(arguments.get(name) for name in ("host", "port", "user", "database", "secret", "sslmode", "sslrootcert"))
+    def connection(self, arguments: t.Mapping[str, t.Any]) -> t.Any:
+        """A connection whose transactions only read; raises ProbeError with the server's own message."""
+        psycopg2 = library()
+        server = _server(arguments)
         if server not in self._connections:
             options, remedy = self._way(arguments)
             try:
                 connection = psycopg2.connect(**options, **_CONNECTION)
-                connection.set_session(readonly=True, autocommit=True)
+                connection.set_session(readonly=True, autocommit=self.AUTOCOMMIT)
             except psycopg2.Error as error:
-                raise UnansweredError("PostgreSQL does not answer: %s" % _first_line(error), remedy) from None
+                raise UnansweredError("PostgreSQL does not answer: %s" % first_line(error), remedy) from None
             self._connections[server] = connection
-        try:
-            with self._connections[server].cursor() as cursor:
-                cursor.execute(statement, values)
-                rows: list[tuple[t.Any, ...]] = cursor.fetchall()
-                return rows
-        except psycopg2.Error as error:
-            raise ProbeError("PostgreSQL refused the query: %s" % _first_line(error)) from None
+        return self._connections[server]
+
+    def forget(self, arguments: t.Mapping[str, t.Any]) -> None:
+        """The next item connects anew."""
+        self._connections.pop(_server(arguments), None)
 
     def _way(self, arguments: t.Mapping[str, t.Any]) -> tuple[dict[str, t.Any], str]:
         """(options of the connection, what helps when there is none): the local socket, or `host` over the network."""
         host = arguments.get("host")
         if not host:
             _become_postgres()
-            return {"host": _SOCKETS, "user": _USER, "dbname": "postgres"}, "systemctl restart postgresql"
+            options = {"host": _SOCKETS, "user": _USER, "dbname": arguments.get("database") or "postgres"}
+            if arguments.get("port"):
+                options["port"] = arguments["port"]
+            return options, "systemctl restart postgresql"
         password = self.secrets.get(str(arguments.get("secret")))
         if not password:
             raise ProbeError("no password was given for PostgreSQL on %s" % host)
@@ -98,6 +99,26 @@ class PostgresqlProbe(Probe):
         if arguments.get("sslrootcert"):
             options["sslrootcert"] = arguments["sslrootcert"]
         return options, "check postgresql_user, postgresql_password and postgresql_sslmode, and whom the server on %s lets in" % host
+
+
+class PostgresqlProbe(PostgresqlClient):
+    ARGUMENTS = {
+        "fact": {"type": "str", "required": True, "choices": ["database", "role", "version"]},
+        "name": {"type": "str"},
+        **SERVER,
+    }
+
+    def query(self, arguments: t.Mapping[str, t.Any], statement: str, values: t.Sequence[t.Any] = ()) -> list[tuple[t.Any, ...]]:
+        """Rows of a read-only statement; raises ProbeError with the server's own message."""
+        psycopg2 = library()
+        connection = self.connection(arguments)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, values)
+                rows: list[tuple[t.Any, ...]] = cursor.fetchall()
+                return rows
+        except psycopg2.Error as error:
+            raise ProbeError("PostgreSQL refused the query: %s" % first_line(error)) from None
 
     def fact_version(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Major and minor version of the server, as in "17.6"."""
@@ -138,5 +159,18 @@ def _become_postgres() -> None:
     die_with_parent()
 
 
-def _first_line(error: Exception) -> str:
+def library() -> t.Any:
+    """psycopg2; raises ProbeError that names its package."""
+    try:
+        import psycopg2
+    except ImportError as error:
+        raise ProbeError("library missing: %s" % error, "apt-get install python3-psycopg2") from None
+    return psycopg2
+
+
+def _server(arguments: t.Mapping[str, t.Any]) -> tuple[t.Any, ...]:
+    return tuple(arguments.get(name) for name in ("host", "port", "user", "database", "secret", "sslmode", "sslrootcert"))
+
+
+def first_line(error: Exception) -> str:
     return str(error).strip().split("\n", maxsplit=1)[0]
