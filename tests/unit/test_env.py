@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.gonogo.preflight.plugins.module_utils._env import EnvError, env_file
+from ansible_collections.gonogo.preflight.plugins.module_utils._env import EnvError, env_file, parse_env
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,79 @@ def test_one_line_a_setting_or_an_error(settings):
     except EnvError:
         return
     assert lines == ["%s='%s'" % (name, settings[name]) for name in sorted(settings)]
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("text", "settings"),
+    [
+        ("", {}),
+        ("\n# only words\n\n", {}),
+        ("A=1\nB='2'\n", {"A": "1", "B": "2"}),
+        ("A=1\r\nB=2\r\n", {"A": "1", "B": "2"}),
+        ("export A = 1", {"A": "1"}),
+        ("A=\nB=''\nC=\"\"", {"A": "", "B": "", "C": ""}),
+        ("A=a b  # why\nB=a#b\nC=#c", {"A": "a b", "B": "a#b", "C": ""}),
+        ("A='a # b $c \\n'  # why", {"A": "a # b $c \\n"}),
+        ('A="a # \\"b\\" \\$c\\n\\x"', {"A": 'a # "b" $c\n\\x'}),
+        ("A='1\n2'\nB=3", {"A": "1\n2", "B": "3"}),
+        ("A=b=c==", {"A": "b=c=="}),
+        ("A=1\nA=2", {"A": "2"}),
+        ("a.b-c=1", {"a.b-c": "1"}),
+        ("PRICE=5$", {"PRICE": "5$"}),
+    ],
+)
+def test_lines_as_settings(text, settings):
+    assert {name: setting.value for name, setting in parse_env(text).items()} == settings
+
+
+@pytest.mark.parametrize("text", ["A=$B", "A=x${B}y", 'A="$B"', "A=$$", 'A="\\\\$B"', "A"])
+def test_what_the_file_alone_does_not_say_is_unknown(text):
+    setting = parse_env(text)["A"]
+    assert setting.value is None and setting.unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("A=1\nsecret words", "line 2 is no NAME=value"),
+        ("1A=secret", "line 1 is no NAME=value"),
+        ("=secret", "line 1 is no NAME=value"),
+        ("\n\nA='secret", "the quotes that open on line 3 are not closed at the end of a line"),
+        ('A="secret', "the quotes that open on line 1"),
+        ("A='sec'ret", "the quotes that open on line 1"),
+        ("A='sec\\'ret'", "the quotes that open on line 1"),
+        ('A: "secret"', "line 1 is no NAME=value"),
+        ("\0secret", "line 1 is no NAME=value"),
+        ("A=1\nsecret", "line 2 is no NAME=value"),
+        ("A=1\nMIIEvQIBADANret9w0BAQEFAASCBKcwgg", "line 2 is no NAME=value"),
+        ("A=1\nq7Wm2xZp9Lc4Vt6Rb8ret==", "line 2 is no NAME=value"),
+        ("A=1\nQ7WM2XZP9LC4VT6RB8NJ", "line 2 is no NAME=value"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_an_error_that_shows_nothing_of_it(text, message):
+    with pytest.raises(EnvError) as raised:
+        parse_env(text)
+    assert message in str(raised.value) and "ret" not in str(raised.value)
+
+
+@given(st.dictionaries(st.text(st.sampled_from("ABC_09"), max_size=4), st.text(max_size=8), max_size=4))
+def test_what_was_written_is_what_is_read(settings):
+    try:
+        text = env_file(settings)
+    except EnvError:
+        return
+    assert {name: setting.value for name, setting in parse_env(text).items()} == settings
+
+
+@given(st.text(st.sampled_from("A=1 '\"\\$#\n{}"), max_size=30))
+def test_any_text_is_settings_or_an_error(text):
+    with contextlib.suppress(EnvError):
+        for name, setting in parse_env(text).items():
+            assert name in text and (setting.value is None) == bool(setting.unknown)
+
+
+def test_a_setting_does_not_show_its_value():
+    assert "hunter2" not in repr(parse_env("DB_PASSWORD=hunter2"))

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _docker, _fail2ban, _gpu, _hardware, _http, _os, _postgresql, _redis, _sql, _sshd, _tcp, _ufw
+from . import _docker, _environment, _fail2ban, _gpu, _hardware, _http, _os, _postgresql, _redis, _sql, _sshd, _tcp, _ufw
 from ._base import Probe
 
 __all__ = ["PROBES"]
 
 PROBES: t.Mapping[str, type[Probe]] = {
     "docker": _docker.DockerProbe,
+    "environment": _environment.EnvironmentProbe,
     "fail2ban": _fail2ban.Fail2banProbe,
     "gpu": _gpu.GpuProbe,
     "hardware": _hardware.HardwareProbe,
