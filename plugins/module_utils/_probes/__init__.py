@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _docker, _environment, _fail2ban, _gpu, _hardware, _http, _os, _postgresql, _redis, _sql, _sshd, _tcp, _ufw
+from . import _docker, _environment, _fail2ban, _gpu, _hardware, _http, _os, _postgresql, _prometheus, _redis, _sql, _sshd, _tcp, _ufw
 from ._base import Probe
 
 __all__ = ["PROBES"]
@@ -20,6 +20,7 @@ PROBES: t.Mapping[str, type[Probe]] = {
     "http": _http.HttpProbe,
     "os": _os.OsProbe,
     "postgresql": _postgresql.PostgresqlProbe,
+    "prometheus": _prometheus.PrometheusProbe,
     "redis": _redis.RedisProbe,
     "sql": _sql.SqlProbe,
     "sshd": _sshd.SshdProbe,
