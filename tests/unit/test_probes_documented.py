@@ -1,0 +1,40 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/probes.md has every kind of probe, every fact of it and every argument, and nothing else."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import pytest
+
+from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES
+
+PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "probes.md").read_text(encoding="utf-8")
+SECTIONS = {section.partition("\n")[0]: section for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]}
+
+
+def test_every_kind_has_a_section_and_none_is_too_many():
+    assert list(SECTIONS) == sorted(PROBES)
+
+
+@pytest.mark.parametrize("kind", sorted(PROBES))
+def test_every_fact_has_a_row(kind):
+    rows = re.findall(r"^\| `(\w+)` \|", SECTIONS[kind], re.MULTILINE)
+    assert sorted(rows) == sorted(PROBES[kind].ARGUMENTS["fact"]["choices"])
+    assert all(callable(getattr(PROBES[kind], "fact_" + fact)) for fact in rows)
+
+
+@pytest.mark.parametrize("kind", sorted(PROBES))
+def test_every_argument_is_named(kind):
+    # What several kinds share is described once.
+    described = SECTIONS[kind] + {"sql": SECTIONS["postgresql"], "prometheus": SECTIONS["http"]}.get(kind, "")
+    assert [name for name in PROBES[kind].ARGUMENTS if name != "fact" and not re.search(r"`%s\b" % name, described)] == []
+
+
+@pytest.mark.parametrize("kind", sorted(PROBES))
+def test_a_fact_says_what_its_value_is(kind):
+    for row in re.findall(r"^\| `\w+` \|.*$", SECTIONS[kind], re.MULTILINE):
+        cells = [cell.strip() for cell in row.split("|")[1:-1]]
+        assert len(cells) == 4 and cells[2], row
