@@ -15,6 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES
 from ansible_collections.gonogo.preflight.plugins.module_utils._questions import Attest
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import Waiver
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._catalogue import (
@@ -213,7 +214,7 @@ BAD_ITEMS = {
     "unknown stage": ({"stage": "hosts"}, "stage", "`stage` is 'hosts'; did you mean 'host'?"),
     "stage to come": ({"stage": "candidate"}, "stage", "`stage` is 'candidate'; known: host, live"),
     "unknown probe": ({"probe": "hardwear"}, "probe", "`probe` is 'hardwear'; did you mean 'hardware'?"),
-    "unknown probe, nothing near": ({"probe": "zzz"}, "probe", "`probe` is 'zzz'; known: docker, fail2ban, gpu"),
+    "unknown probe, nothing near": ({"probe": "zzz"}, "probe", "`probe` is 'zzz'; known: " + ", ".join(sorted(PROBES))),
     "hosts of another type": ({"hosts": ["app"]}, "hosts", "`hosts` is ['app'], not text"),
     "with missing": ({"with": None}, "id", "`with` is missing"),
     "with of another type": ({"with": ["fact"]}, "with", "`with` is ['fact'], not a mapping"),
