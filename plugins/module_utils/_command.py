@@ -14,11 +14,17 @@ import signal
 import time
 import typing as t
 
-__all__ = ["CommandHungError", "run"]
+__all__ = ["CommandHungError", "CommandTooLongError", "run"]
+
+_LARGEST = 64 * 1024 * 1024
 
 
 class CommandHungError(Exception):
     """The command gave no answer within its limit and was killed."""
+
+
+class CommandTooLongError(Exception):
+    """The command said more than is read of any command and was killed."""
 
 
 def run(path: str, arguments: t.Sequence[str], *, environment: t.Mapping[str, str], limit: float, user: str = "") -> tuple[int, bytes, bytes]:
@@ -26,6 +32,7 @@ def run(path: str, arguments: t.Sequence[str], *, environment: t.Mapping[str, st
 
     :arg user: account to run as, where this process is root.
     :raises CommandHungError: after `limit` seconds.
+    :raises CommandTooLongError: after 64 MiB.
     """
     out, out_writer = os.pipe()
     err, err_writer = os.pipe()
@@ -36,7 +43,7 @@ def run(path: str, arguments: t.Sequence[str], *, environment: t.Mapping[str, st
     os.close(err_writer)
     try:
         read = _read((out, err), time.monotonic() + limit)
-    except CommandHungError:
+    except (CommandHungError, CommandTooLongError):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise
@@ -65,15 +72,19 @@ def _become(path: str, arguments: t.Sequence[str], environment: t.Mapping[str, s
 
 def _read(descriptors: t.Sequence[int], deadline: float) -> dict[int, bytes]:
     """What comes from each descriptor until its end."""
-    found = dict.fromkeys(descriptors, b"")
+    found: dict[int, list[bytes]] = {descriptor: [] for descriptor in descriptors}
     left = list(descriptors)
+    room = _LARGEST
     while left:
         readable, _writable, _errors = select.select(left, [], [], max(0.0, deadline - time.monotonic()))
-        if not readable:
+        if not readable or time.monotonic() > deadline:
             raise CommandHungError
         for descriptor in readable:
             chunk = os.read(descriptor, 65536)
-            found[descriptor] += chunk
+            found[descriptor].append(chunk)
+            room -= len(chunk)
+            if room < 0:
+                raise CommandTooLongError
             if not chunk:
                 left.remove(descriptor)
-    return found
+    return {descriptor: b"".join(chunks) for descriptor, chunks in found.items()}

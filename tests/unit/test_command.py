@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from ansible_collections.gonogo.preflight.plugins.module_utils._command import CommandHungError, run
+from ansible_collections.gonogo.preflight.plugins.module_utils import _command
+from ansible_collections.gonogo.preflight.plugins.module_utils._command import CommandHungError, CommandTooLongError, run
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
@@ -55,3 +56,20 @@ def test_no_descriptor_is_left_open() -> None:
     for _round in range(5):
         python("print(1)")
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_command_that_never_stops_writing_is_killed_at_its_limit(stream: str) -> None:
+    began = time.monotonic()
+    with pytest.raises((CommandHungError, CommandTooLongError)):
+        python("import sys\nwhile True: sys.%s.write('y' * 999)" % stream, limit=0.5)
+    assert time.monotonic() - began < 5
+
+
+def test_a_command_that_says_too_much_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_command, "_LARGEST", 100000)
+    with pytest.raises(CommandTooLongError):
+        python("print('y' * 100001)")
+    assert len(python("print('y' * 99999)")[1]) == 100000
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)

@@ -6,20 +6,41 @@ from __future__ import annotations
 
 import typing as t
 
-from . import _docker, _environment, _fail2ban, _gpu, _hardware, _http, _os, _postgresql, _prometheus, _redis, _sql, _sshd, _tcp, _ufw
+from . import (
+    _command,
+    _docker,
+    _environment,
+    _fail2ban,
+    _file,
+    _gpu,
+    _hardware,
+    _http,
+    _os,
+    _postgresql,
+    _process,
+    _prometheus,
+    _redis,
+    _sql,
+    _sshd,
+    _tcp,
+    _ufw,
+)
 from ._base import Probe
 
 __all__ = ["PROBES"]
 
 PROBES: t.Mapping[str, type[Probe]] = {
+    "command": _command.CommandProbe,
     "docker": _docker.DockerProbe,
     "environment": _environment.EnvironmentProbe,
     "fail2ban": _fail2ban.Fail2banProbe,
+    "file": _file.FileProbe,
     "gpu": _gpu.GpuProbe,
     "hardware": _hardware.HardwareProbe,
     "http": _http.HttpProbe,
     "os": _os.OsProbe,
     "postgresql": _postgresql.PostgresqlProbe,
+    "process": _process.ProcessProbe,
     "prometheus": _prometheus.PrometheusProbe,
     "redis": _redis.RedisProbe,
     "sql": _sql.SqlProbe,

@@ -9,9 +9,9 @@ import shutil
 import typing as t
 from dataclasses import dataclass
 
-from .._command import CommandHungError, run
+from .._command import CommandHungError, CommandTooLongError, run
 
-__all__ = ["Observation", "Probe", "ProbeError", "Secrets", "UnansweredError", "output_of"]
+__all__ = ["Observation", "Probe", "ProbeError", "Secrets", "UnansweredError", "finished", "output_of"]
 
 Secrets = t.Mapping[str, str]
 
@@ -74,25 +74,56 @@ class Probe:
             raise
 
 
-def output_of(arguments: t.Sequence[str], *, accept: t.Sequence[int] = (0,), package: str = "", user: str = "", refuse: str = "") -> str:
-    """Standard output of a command run in the C locale, without a shell; as `user` where the probe runs as root.
+def finished(
+    arguments: t.Sequence[str],
+    *,
+    package: str = "",
+    user: str = "",
+    environment: t.Optional[t.Mapping[str, str]] = None,
+    shown: str = "",
+) -> tuple[int, str, str]:
+    """(exit status, standard output, standard error) of a command run in the C locale, without a shell; a signal's number is negative.
 
-    Raises ProbeError when it is not installed (naming `package`), takes longer than 12 s, ends with a status that is not
-    in `accept`, or has `refuse` among its warnings.
+    :arg user: the account to run it as where the probe runs as root.
+    :arg environment: what it gets instead of the probe's own environment.
+    :arg shown: the command as an error names it, where its arguments are not for everybody.
+
+    Raises ProbeError when it is not installed (naming `package`), takes longer than 12 s or says more than 64 MiB.
     """
-    shown = " ".join(arguments)
+    shown = shown or " ".join(arguments)
     path = shutil.which(arguments[0], path=_PATH)
     if path is None:
         raise ProbeError("%s is not installed" % arguments[0], "apt-get install %s" % package if package else "")
-    environment = dict(os.environ, LC_ALL="C", PATH=_PATH)
+    environment = dict(os.environ if environment is None else environment, LC_ALL="C", PATH=_PATH)
     try:
         status, out, err = run(path, arguments, environment=environment, limit=_COMMAND_LIMIT, user=user)
     except CommandHungError:
         raise ProbeError("`%s` gave no answer within %.0f s" % (shown, _COMMAND_LIMIT)) from None
+    except CommandTooLongError:
+        raise ProbeError("`%s` said more than a probe reads" % shown) from None
+    return status, out.decode(errors="replace"), err.decode(errors="replace")
+
+
+def output_of(
+    arguments: t.Sequence[str],
+    *,
+    accept: t.Sequence[int] = (0,),
+    package: str = "",
+    user: str = "",
+    refuse: str = "",
+    environment: t.Optional[t.Mapping[str, str]] = None,
+) -> str:
+    """Standard output of a command, run as `finished` does.
+
+    Raises ProbeError as that does, and when the command ends with a status that is not in `accept`, or has `refuse` among
+    its warnings.
+    """
+    shown = " ".join(arguments)
+    status, out, err = finished(arguments, package=package, user=user, environment=environment)
     if status not in accept:
-        said = (err or out).decode(errors="replace").strip().splitlines()
+        said = (err or out).strip().splitlines()
         raise ProbeError("`%s` ended with status %d: %s" % (shown, status, said[-1] if said else "no message"))
-    for line in err.decode(errors="replace").splitlines() if refuse else ():
+    for line in err.splitlines() if refuse else ():
         if refuse in line:
             raise ProbeError("`%s` did not see everything: %s" % (shown, line.strip()))
-    return out.decode(errors="replace")
+    return out
