@@ -7,14 +7,17 @@ from __future__ import annotations
 import typing as t
 
 from . import (
+    _ci,
     _command,
     _docker,
     _environment,
     _fail2ban,
     _file,
+    _git,
     _gpu,
     _hardware,
     _http,
+    _network,
     _os,
     _postgresql,
     _process,
@@ -30,14 +33,17 @@ from ._base import Probe
 __all__ = ["PROBES"]
 
 PROBES: t.Mapping[str, type[Probe]] = {
+    "ci": _ci.CiProbe,
     "command": _command.CommandProbe,
     "docker": _docker.DockerProbe,
     "environment": _environment.EnvironmentProbe,
     "fail2ban": _fail2ban.Fail2banProbe,
     "file": _file.FileProbe,
+    "git": _git.GitProbe,
     "gpu": _gpu.GpuProbe,
     "hardware": _hardware.HardwareProbe,
     "http": _http.HttpProbe,
+    "network": _network.NetworkProbe,
     "os": _os.OsProbe,
     "postgresql": _postgresql.PostgresqlProbe,
     "process": _process.ProcessProbe,

@@ -1,0 +1,278 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a CI run left behind: JUnit results and coverage (Cobertura XML, JSON of coverage.py, lcov)."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import typing as t
+import xml.parsers.expat
+from dataclasses import dataclass, field
+
+from ._base import Observation, Probe, ProbeError
+from ._files import age_of, contents, looked_at, matching_path, now, shown
+
+__all__ = ["CiProbe", "Element", "elements", "parse_coverage", "parse_junit", "written_at"]
+
+_LARGEST = 32 * 1024 * 1024
+_MOST_FILES = 500
+_DEEPEST = 100
+
+
+@dataclass
+class Element:
+    """One element of an XML document; text is not kept."""
+
+    name: str
+    attributes: t.Mapping[str, str]
+    children: list[Element] = field(default_factory=list)
+
+
+class CiProbe(Probe):
+    ARGUMENTS = {
+        "fact": {"type": "str", "required": True, "choices": ["age", "coverage", "failed", "passed", "tests"]},
+        "path": {"type": "str", "required": True},
+    }
+
+    def fact_tests(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """{"tests", "failures", "errors", "skipped"}: numbers over all JUnit files that `path` names."""
+        counts, evidence = _counted(arguments["path"])
+        return Observation(counts, evidence)
+
+    def fact_failed(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """How many tests failed or ended with an error, a number."""
+        counts, evidence = _counted(arguments["path"])
+        return Observation(counts["failures"] + counts["errors"], evidence)
+
+    def fact_passed(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """How many tests ran and passed, a number."""
+        counts, evidence = _counted(arguments["path"])
+        return Observation(max(0, counts["tests"] - counts["failures"] - counts["errors"] - counts["skipped"]), evidence)
+
+    def fact_age(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Seconds since the oldest of the files that `path` names was made: by the time it gives itself, else by the file's own."""
+        moments = []
+        for path in _files(arguments["path"]):
+            stated = written_at(contents(path, _LARGEST))
+            how = "the time it states" if stated is not None else "time of the file"
+            moments.append((looked_at(path).st_mtime if stated is None else stated, path, how))
+        oldest, path, how = min(moments)
+        return Observation(age_of(oldest, now(), path), "%s, %s, the oldest of %d" % (shown(path), how, len(moments)))
+
+    def fact_coverage(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Covered lines in percent, 0 to 100, of the one coverage file that `path` names."""
+        found = _files(arguments["path"])
+        if len(found) != 1:
+            raise ProbeError("%d files match %s, and the coverage of one is asked" % (len(found), arguments["path"]))
+        try:
+            percent, kind = parse_coverage(contents(found[0], _LARGEST))
+        except ProbeError as error:
+            raise ProbeError("%s: %s" % (shown(found[0]), error)) from None
+        return Observation(percent, "%s, %s" % (shown(found[0]), kind))
+
+
+def _files(path: str) -> list[str]:
+    found = matching_path(path)
+    if len(found) > _MOST_FILES:
+        raise ProbeError("%d files match %s, which is more than are read" % (len(found), path))
+    return found
+
+
+def _counted(path: str) -> tuple[dict[str, int], str]:
+    total = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    found = _files(path)
+    for one in found:
+        try:
+            counts = parse_junit(contents(one, _LARGEST))
+        except ProbeError as error:
+            raise ProbeError("%s: %s" % (shown(one), error)) from None
+        total = {name: total[name] + counts[name] for name in total}
+    evidence = "%s: %s" % (shown(found[0]) if len(found) == 1 else "%d files" % len(found), ", ".join("%d %s" % (total[name], name) for name in total))
+    return total, evidence
+
+
+def elements(data: bytes) -> Element:
+    """The root element of an XML document; raises ProbeError on anything else.
+
+    A document type is refused: by its entities a small document becomes a large one or names other files. What writes
+    JUnit and coverage files has no need of one.
+    """
+    parser = xml.parsers.expat.ParserCreate(namespace_separator=" ")
+    root = Element("", {})
+    stack = [root]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if len(stack) > _DEEPEST:
+            raise ProbeError("nested too deeply")
+        element = Element(name.rpartition(" ")[2], attributes)
+        stack[-1].children.append(element)
+        stack.append(element)
+
+    def end(_name: str) -> None:
+        stack.pop()
+
+    def document_type(*_what: t.Any) -> None:
+        raise ProbeError("has a document type (DOCTYPE), which is refused")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.StartDoctypeDeclHandler = document_type
+    try:
+        parser.Parse(data, True)
+    except xml.parsers.expat.ExpatError as error:
+        raise ProbeError("is not XML, or not all of it: line %d" % error.lineno) from None
+    except (ValueError, LookupError, UnicodeError):
+        raise ProbeError("is not XML that can be read") from None
+    return root.children[0]
+
+
+def parse_junit(data: bytes) -> dict[str, int]:
+    """{"tests", "failures", "errors", "skipped"} of a JUnit file; raises ProbeError when it has no test.
+
+    The cases are counted. Where the file itself says that more failed than it lists, what it says holds.
+    """
+    root = elements(data)
+    if root.name not in ("testsuites", "testsuite"):
+        raise ProbeError("is no JUnit file: its root is %r" % root.name[:80])
+    listed = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    stated = {"failures": 0, "errors": 0}
+    suites = [root]
+    while suites:
+        suite = suites.pop()
+        suites += [child for child in suite.children if child.name == "testsuite"]
+        cases = [child for child in suite.children if child.name == "testcase"]
+        # The sums of a suite include those of the suites in it: only the innermost are added.
+        if not any(child.name == "testsuite" for child in suite.children):
+            stated = {name: stated[name] + _whole(suite, name) for name in stated}
+        for case in cases:
+            inside = {child.name for child in case.children}
+            outcome = next((name for tag, name in (("error", "errors"), ("failure", "failures"), ("skipped", "skipped")) if tag in inside), "")
+            listed["tests"] += 1
+            if outcome:
+                listed[outcome] += 1
+        # An error of a whole suite, outside its cases.
+        listed["errors"] += sum(child.name == "error" for child in suite.children)
+    if not listed["tests"]:
+        raise ProbeError("has no test")
+    return {**listed, **{name: max(listed[name], stated[name]) for name in stated}}
+
+
+def _whole(element: Element, name: str) -> int:
+    text = element.attributes.get(name, "0").strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ProbeError("says %r for %s, which is no number" % (text[:20], name))
+    return int(text)
+
+
+def parse_coverage(data: bytes) -> tuple[float, str]:
+    """(percent of lines covered, the format) of a coverage file; raises ProbeError when it has no line to cover."""
+    head = data.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(b"<"):
+        return _cobertura(elements(data)), "Cobertura XML"
+    if head.startswith(b"{"):
+        return _coverage_py(data), "JSON of coverage.py"
+    return _lcov(data), "lcov"
+
+
+def _cobertura(root: Element) -> float:
+    if root.name != "coverage" or "line-rate" not in root.attributes:
+        raise ProbeError("is no Cobertura file: its root is %r" % root.name[:80])
+    if "lines-valid" in root.attributes and not _whole(root, "lines-valid"):
+        raise ProbeError("has no line to cover")
+    if not any(child.name == "packages" and child.children for child in root.children):
+        raise ProbeError("lists no package")
+    try:
+        return _percent(float(root.attributes["line-rate"]) * 100)
+    except ValueError:
+        raise ProbeError("has a line rate that is no number") from None
+
+
+def _coverage_py(data: bytes) -> float:
+    totals = _document(data).get("totals")
+    totals = totals if isinstance(totals, dict) else {}
+    percent, statements = totals.get("percent_covered"), totals.get("num_statements")
+    if isinstance(percent, bool) or isinstance(statements, bool) or not isinstance(percent, (int, float)) or not isinstance(statements, int):
+        raise ProbeError("is no JSON of coverage.py: it has no totals")
+    if statements <= 0:
+        raise ProbeError("has no line to cover")
+    return _percent(percent)
+
+
+def _document(data: bytes) -> dict[str, t.Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ProbeError("is not JSON, or not all of it") from None
+    if not isinstance(document, dict):
+        raise ProbeError("is no JSON object")
+    return document
+
+
+def _lcov(data: bytes) -> float:
+    """Of tracefiles (geninfo(1)): LF lines found and LH lines hit of each record, which ends with end_of_record."""
+    sums = {b"LF": 0, b"LH": 0}
+    records = ended = 0
+    for line in data.splitlines():
+        key, _colon, value = line.strip().partition(b":")
+        records += key == b"SF"
+        ended += key == b"end_of_record"
+        if key in sums:
+            if not (value.isdigit() and len(value) < 10):
+                raise ProbeError("has a count that is no number")
+            sums[key] += int(value)
+    if not records:
+        raise ProbeError("is neither Cobertura XML, JSON of coverage.py nor lcov")
+    if records != ended:
+        raise ProbeError("is cut off: %d records and %d ends" % (records, ended))
+    if not sums[b"LF"]:
+        raise ProbeError("has no line to cover")
+    return _percent(sums[b"LH"] * 100 / sums[b"LF"])
+
+
+def _percent(number: float) -> float:
+    try:
+        fits = math.isfinite(number) and 0 <= number <= 100
+    except OverflowError:
+        fits = False
+    if not fits:
+        raise ProbeError("says a coverage that is not between 0 and 100 percent")
+    return round(float(number), 4)
+
+
+def written_at(data: bytes) -> t.Optional[float]:
+    """When a result says that it was made, seconds since the epoch; the earliest of several, None where it does not say.
+
+    A time without a zone is taken for UTC. Raises ProbeError on a time that cannot be read.
+    """
+    head = data.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if head.startswith(b"{"):
+        meta = _document(data).get("meta")
+        stated = [str(meta["timestamp"])] if isinstance(meta, dict) and "timestamp" in meta else []
+    elif head.startswith(b"<"):
+        stated, left = [], [elements(data)]
+        while left:
+            element = left.pop()
+            if element.name in ("testsuites", "testsuite", "coverage"):
+                left += element.children
+                stated += [element.attributes["timestamp"]] if element.attributes.get("timestamp") else []
+    else:
+        stated = []
+    return min(map(_moment, stated)) if stated else None
+
+
+def _moment(text: str) -> float:
+    text = text.strip()
+    try:
+        if text.isascii() and text.isdigit():
+            # Cobertura's own: milliseconds; others write seconds into the same attribute.
+            number = float(text[:20])
+            return number / 1000 if number > 1e11 else number
+        # Python 3.9 and 3.10 read neither a Z nor a fraction of other than three or six digits.
+        whole, _dot, rest = text.replace("Z", "+00:00").partition(".")
+        zone = next((rest[at:] for at, letter in enumerate(rest) if letter in "+-"), "")
+        moment = datetime.datetime.fromisoformat(whole + zone)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)).timestamp()
+    except (ValueError, OverflowError):
+        raise ProbeError("states the time %r, which cannot be read" % text[:40]) from None
