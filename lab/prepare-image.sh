@@ -43,10 +43,11 @@ apt-get install -qy --no-install-recommends \
   netbase tzdata less ca-certificates cron logrotate
 apt-get clean
 
-# What the roles install, downloaded once: provisioning a bare host then needs no long download.
+# What the roles and some tests install, downloaded once: provisioning a bare host then needs no long download.
 # shellcheck disable=SC2086
 apt-get install -qy --download-only docker.io $compose python3-docker python3-psycopg2 python3-redis \
   postgresql postgresql-client redis-server nginx ufw fail2ban python3-systemd nftables iptables chrony unattended-upgrades acl \
+  git python3-yaml \
   $EXTRA_PACKAGES
 
 if [ -d /authorities ]; then

@@ -203,7 +203,7 @@ def test_the_coverage_of_two_files_is_an_error(write, tmp_path):
     [
         ("a.xml", JUNIT % "%s"),
         ("a.xml", COBERTURA % (1, 1, "%s")),
-        ("a.json", json.dumps({"meta": {"timestamp": "%s"}})),
+        ("a.json", json.dumps({**COVERAGE_PY, "meta": {"timestamp": "%s"}})),
     ],
 )
 @pytest.mark.parametrize("form", ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S.123456789+00:00", "seconds", "milliseconds"])
@@ -219,6 +219,12 @@ def test_age_is_that_of_the_oldest_and_by_the_file_where_none_is_stated(write, t
     assert value("age", new) < 60
     seen = look("age", tmp_path / "*.info")
     assert 3600 <= seen.value < 3660 and seen.evidence == "%s, time of the file, the oldest of 2" % old
+
+
+@pytest.mark.parametrize("text", ["", "plain", "<html/>", "<testsuite/>", "{}", LCOV[:-15], (JUNIT % "")[:-9]])
+def test_what_is_no_result_has_no_age(write, text):
+    path = write("junit.xml", text)
+    assert error("age", path).startswith("%s: " % path)
 
 
 def test_a_copy_made_today_is_as_old_as_it_says(write):

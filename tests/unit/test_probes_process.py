@@ -8,6 +8,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -102,6 +103,11 @@ def test_count_by_command_line(tmp_path):
         started.stdout.readline()
         seen = look(_process.ProcessProbe, "count", pattern="-c .* %s$" % MARK)
         assert seen.value == 1 and MARK not in seen.evidence and "(%d)" % started.pid in seen.evidence
+
+
+def test_the_probe_and_what_started_it_are_not_counted():
+    own = pathlib.Path("/proc/self/cmdline").read_text().replace("\0", " ").strip()
+    assert process("count", pattern="^%s$" % re.escape(own)) == 0
 
 
 def test_user(tmp_path):

@@ -190,8 +190,8 @@ def test_a_service_that_is_not_there_is_an_error(systemd):
 
 
 BAD = [
-    ({}, "has not run since the host booted"),
-    ({"ExecMainExitTimestamp": "n/a"}, "has not run since the host booted"),
+    ({}, "has no run that systemd remembers"),
+    ({"ExecMainExitTimestamp": "n/a"}, "has no run that systemd remembers"),
     ({"Result": "exit-code", "ExecMainStatus": "3", "ActiveState": "failed", "SubState": "failed"}, "failed last (exit-code, status 3)"),
     ({"Result": "timeout", "ExecMainStatus": "15"}, "failed last (timeout, status 15)"),
     ({"Result": "exec-condition"}, "failed last (exec-condition, status 0)"),

@@ -55,7 +55,10 @@ class CiProbe(Probe):
         """Seconds since the oldest of the files that `path` names was made: by the time it gives itself, else by the file's own."""
         moments = []
         for path in _files(arguments["path"]):
-            stated = written_at(contents(path, _LARGEST))
+            try:
+                stated = written_at(contents(path, _LARGEST))
+            except ProbeError as error:
+                raise ProbeError("%s: %s" % (shown(path), error)) from None
             how = "the time it states" if stated is not None else "time of the file"
             moments.append((looked_at(path).st_mtime if stated is None else stated, path, how))
         oldest, path, how = min(moments)
@@ -244,21 +247,25 @@ def _percent(number: float) -> float:
 def written_at(data: bytes) -> t.Optional[float]:
     """When a result says that it was made, seconds since the epoch; the earliest of several, None where it does not say.
 
-    A time without a zone is taken for UTC. Raises ProbeError on a time that cannot be read.
+    A time without a zone is taken for UTC. Raises ProbeError on what is no result, and on a time that cannot be read.
     """
     head = data.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if head.startswith(b"{"):
-        meta = _document(data).get("meta")
-        stated = [str(meta["timestamp"])] if isinstance(meta, dict) and "timestamp" in meta else []
-    elif head.startswith(b"<"):
-        stated, left = [], [elements(data)]
+    stated: list[str] = []
+    if head.startswith(b"<"):
+        left = [elements(data)]
+        if left[0].name == "coverage":
+            _cobertura(left[0])
+        else:
+            parse_junit(data)
         while left:
             element = left.pop()
             if element.name in ("testsuites", "testsuite", "coverage"):
                 left += element.children
                 stated += [element.attributes["timestamp"]] if element.attributes.get("timestamp") else []
     else:
-        stated = []
+        parse_coverage(data)
+        meta = _document(data).get("meta") if head.startswith(b"{") else None
+        stated = [str(meta["timestamp"])] if isinstance(meta, dict) and "timestamp" in meta else []
     return min(map(_moment, stated)) if stated else None
 
 

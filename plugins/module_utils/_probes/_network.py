@@ -145,7 +145,7 @@ def _connecting(host: str, port: int, context: t.Optional[ssl.SSLContext] = None
         if missing:
             raise ProbeError("%s: %s" % (host, missing))
         reasons = [_tried(address, host, context) for address in addresses[:4]]
-        return "" if "" in reasons else reasons[0]
+        return "" if "" in reasons else ", ".join(dict.fromkeys(reasons))
 
     return attempt
 

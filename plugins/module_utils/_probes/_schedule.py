@@ -85,8 +85,8 @@ class ScheduleProbe(Probe):
     def fact_last_success(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Seconds since the service that a timer starts (or service `name` itself) last ended with success.
 
-        One that never did is an error. Where the last run failed or is not over, or the host has booted since, the journal
-        tells of the success before.
+        One that never did is an error. Where the last run failed or is not over, or systemd has forgotten it (it does so at
+        boot), the journal tells of the last success.
         """
         name = _unit(arguments, "timer")
         service = name
@@ -102,7 +102,7 @@ class ScheduleProbe(Probe):
         elif seen["Result"] != "success":
             state = "failed last (%s, status %s)" % (seen["Result"], seen["ExecMainStatus"])
         else:
-            state = "has not run since the host booted"
+            state = "has no run that systemd remembers"
         command = ["journalctl", "-q", "-n", "1", "-o", "json", "--output-fields=UNIT", "_PID=1", "MESSAGE_ID=" + _SUCCESS, "UNIT=" + service]
         before = parse_journal(output_of(command, accept=(0, 1), refuse="not seeing messages"), service)
         if before is None:
