@@ -14,7 +14,7 @@ unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 # Run tests with the oldest and with the newest ansible-core.
 on_each_core = for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q $(1); done
 
-.PHONY: help setup lab app lint unit browser pictures scenarios matrix test test-long demo demo-nogo benchmark-verify clean
+.PHONY: help setup lab app lint unit browser pictures scenarios matrix test test-long demo demo-nogo schema benchmark-verify clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -81,6 +81,9 @@ demo: app ## Provision bare hosts, verify them, deploy on GO
 
 demo-nogo: app ## Break Redis persistence, see NO-GO, mend it with the command of the report
 	@$(BIN)/python lab/demo_nogo.py
+
+schema: setup ## Write checklists/schema.json anew
+	@$(BIN)/python tools/schema.py
 
 benchmark-verify: app .venv-bench/.ready ## Time verification beside other ways to check the same, write docs/benchmarks.md
 	@$(BIN)/python benchmarks/verify/run.py

@@ -126,7 +126,7 @@ def machine() -> str:
         datetime.date.today().isoformat(),
         os.cpu_count() or 0,
         load,
-        platform.release(),
+        ".".join(platform.release().split(".")[:2]),
         core,
         platform.python_version(),
     )

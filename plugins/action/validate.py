@@ -51,6 +51,8 @@ class ActionModule(PreflightAction):
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
         if self.options["gated"]:
             self._announce_unanswered(run)
+        for sentence in project.disagreements:
+            self._display.display("  checklists disagree on %s" % sentence)
         hosts = len(self.inventory.hosts)
         return {"changed": False, "msg": "%d items, %d answers from %d hosts" % (len(project.items), len(asked), hosts)}
 
@@ -90,18 +92,18 @@ class ActionModule(PreflightAction):
         return {name: value for name, value in found.items() if value}
 
     def _arguments(self, project: Project, asked: list[Question]) -> list[str]:
-        """Every item can be asked of every subject: nothing undefined, every type right."""
-        errors = []
+        """Every item can be asked of every subject: nothing undefined, every type right. What is wrong on many hosts is said once."""
+        found: dict[tuple[str, str, str], list[str]] = {}
         for question in asked:
-            if question.vantage == PEOPLE or question.not_applicable or question.subject not in self.inventory.hosts:
+            if not question.asks_somebody or question.subject not in self.inventory.hosts:
                 continue
             variables = self.variables_of(question.subject, preflight_vantage=question.vantage)
+            item = item_for(project, question.item, question.subject, self.thresholds)
             try:
-                item = item_for(project, question.item, question.subject, self.thresholds)
                 secret_of(question, arguments_of(item, variables, self._loader), variables, self._loader)
             except AskingError as error:
-                errors.append("item %s on %s: %s" % (question.item, question.subject, error))
-        return errors
+                found.setdefault((item.origin, item.id, str(error)), []).append(question.subject)
+        return ["%s: item %s on %s: %s" % (origin, item, ", ".join(hosts), error) for (origin, item, error), hosts in found.items()]
 
     def _roles(self) -> list[str]:
         """Each role that a host gets finds the variables it requires, of the right type."""

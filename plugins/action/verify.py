@@ -9,8 +9,9 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 
 from ansible_collections.gonogo.preflight.plugins.module_utils._children import Child, ready
+from ansible_collections.gonogo.preflight.plugins.module_utils._comparison import TO_COMPARE
 from ansible_collections.gonogo.preflight.plugins.module_utils._engine import CALL_LIMIT, observe
-from ansible_collections.gonogo.preflight.plugins.module_utils._questions import CONTROLLER, Item
+from ansible_collections.gonogo.preflight.plugins.module_utils._questions import CONTROLLER, ONGOING, Item
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import Question
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import (
@@ -20,13 +21,13 @@ from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import (
     as_asked,
     error_of,
     secret_of,
+    to_compare,
 )
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import Project, item_for, project_questions
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._fingerprints import NoKeyError, challenge_of, compares, taken
 
 _STARTED_LATE = 10.0
-_NO_PIPELINING = (
-    "its password would be written to a file on the host; set pipelining = true in ansible.cfg, under [ssh_connection], and do not keep remote files"
-)
+_NO_PIPELINING = "its secret would be written to a file on the host; set pipelining = true in ansible.cfg, under [ssh_connection], and do not keep remote files"
 
 Pair = t.Tuple[Question, Item, t.Dict[str, t.Any]]
 Answer = t.Dict[str, t.Any]
@@ -38,15 +39,17 @@ class ActionModule(PreflightAction):
     OPTIONS = {
         "door": {"type": "str", "choices": ["start", "live"], "default": "start"},
         "vantage": {"type": "str", "choices": ["host", "outside"], "default": "host"},
+        "ongoing": {"type": "bool", "default": False},
     }
 
     _secrets: dict[str, str]
+    _fingerprints: list[dict[str, str]]
 
     def act(self) -> dict[str, t.Any]:
         self.assert_own_connection()
         project, run = self.project, self.current_run()
         door, vantage = self.options["door"], self.options["vantage"]
-        asked = project_questions(project, self.groups, self.thresholds, self._is_mine)
+        asked = [one for one in project_questions(project, self.groups, self.thresholds, self._is_mine) if one.asks_somebody]
         if not asked:
             return {"changed": False, "counts": {}}
         secrets = sorted({one for name in {self.host, *(one.subject for one in asked)} for one in self.secrets_of(name)}, key=len, reverse=True)
@@ -61,13 +64,14 @@ class ActionModule(PreflightAction):
         finally:
             # Also when the task's own time-out ends this.
             answers += asking or [error_of(question, reason, secrets) for question, _item, _asked in pairs]
+            run.put_fingerprints(self.host, door, vantage, self._fingerprints)
             run.put_answers(self.host, door, vantage, answers)
-        counts = {status: sum(one["status"] == status for one in answers) for status in ("pass", "fail", "error")}
+        counts = {status: sum(one["status"] == status for one in answers) for status in ("pass", "fail", "error", TO_COMPARE)}
         return {"changed": False, "counts": counts}
 
     def _is_mine(self, subject: str, vantage: str, door: str) -> bool:
         """On itself, a host answers for itself and has the controller look at it; outside, it looks at the others."""
-        if door != self.options["door"]:
+        if door != self.options["door"] and not (self.options["ongoing"] and door == ONGOING):
             return False
         if self.options["vantage"] == "outside":
             return vantage == self.host and subject != self.host
@@ -76,17 +80,20 @@ class ActionModule(PreflightAction):
     def _prepare(self, project: Project, asked: list[Question], secrets: list[str]) -> tuple[list[Pair], list[Answer]]:
         """(what can be asked, errors for what cannot)."""
         pairs, answers = [], []
-        self._secrets = {}
+        self._secrets, self._fingerprints = {}, []
         for question in asked:
             item = item_for(project, question.item, question.subject, self.thresholds)
             try:
                 variables = self.variables_of(question.subject, preflight_vantage=question.vantage)
                 arguments = arguments_of(item, variables, self._loader)
                 self._secrets.update(secret_of(question, arguments, variables, self._loader))
-            except AskingError as error:
+                one = as_asked(item, question, arguments)
+                if compares(item.probe, arguments):
+                    self._secrets[one["with"]["secret"]] = challenge_of(item.id)
+            except (AskingError, NoKeyError) as error:
                 answers.append(error_of(question, str(error), secrets))
             else:
-                pairs.append((question, item, as_asked(item, question, arguments)))
+                pairs.append((question, item, one))
         return pairs, answers
 
     def _ask(self, pairs: list[Pair], secrets: list[str]) -> list[Answer]:
@@ -130,17 +137,31 @@ class ActionModule(PreflightAction):
             return answers
         return _errors(items, "the check did not run on this host: %s" % (result.get("msg") or result.get("module_stderr") or "no answer"))
 
-    @staticmethod
-    def _judged(pairs: list[Pair], observations: list[t.Any], secrets: list[str]) -> list[Answer]:
+    def _judged(self, pairs: list[Pair], observations: list[t.Any], secrets: list[str]) -> list[Answer]:
         """Exactly one answer for each question asked; what was not asked is dropped."""
         answers = []
-        for question, item, _asked in pairs:
+        for question, item, asked in pairs:
             found = [one for one in observations if isinstance(one, dict) and (one.get("id"), one.get("subject")) == (item.id, question.subject)]
-            if len(found) == 1:
-                answers.append(answer_of(found[0], item, question, secrets))
-            else:
+            if len(found) != 1:
                 answers.append(error_of(question, "%d answers came back for this item" % len(found)))
+            elif compares(item.probe, asked["with"]):
+                answers.append(self._to_compare(found[0], item, question, self._secrets[asked["with"]["secret"]], secrets))
+            else:
+                answers.append(answer_of(found[0], item, question, secrets))
         return answers
+
+    def _to_compare(self, observation: Answer, item: Item, question: Question, challenge: str, secrets: list[str]) -> Answer:
+        """The answer of what is compared; its fingerprint goes to a file of its own."""
+        # In half: so an answer would repeat one of the two that it is made of.
+        hidden = [challenge[:64], challenge[64:], *secrets]
+        if "error" in observation or "value" not in observation:
+            return answer_of(observation, item, question, hidden)
+        try:
+            fingerprint = taken(observation["value"], question, challenge)
+        except ValueError as error:
+            return error_of(question, "%s %s" % (self.host, error))
+        self._fingerprints.append(fingerprint)
+        return to_compare(observation, item, question, token=fingerprint["token"], secrets=hidden)
 
 
 def _errors(items: list[dict[str, t.Any]], error: str) -> list[t.Any]:

@@ -28,12 +28,13 @@ from ansible import context
 from ansible.plugins.callback import CallbackBase
 from ansible.utils.display import Display
 
-from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._board import Line, board, no_verdict
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import current_run, load_project
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._fingerprints import begin
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._moment import clock
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._page import prepare
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._run import forget_fingerprints_of_the_dead
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import InputError
 
 _COLLECTION = "gonogo.preflight."
@@ -68,6 +69,7 @@ class CallbackModule(CallbackBase):
         """Which doors this playbook is to pass, from the actions it holds."""
         self._doors = set()
         with _or_exit():
+            begin()
             for play in playbook.get_plays():
                 for block in play.compile():
                     for task in _tasks(block):
@@ -77,6 +79,8 @@ class CallbackModule(CallbackBase):
         # Workers are forked from this process, and find it loaded. What is wrong with it, the action says that needs it.
         with contextlib.suppress(InputError):
             load_project()
+        with contextlib.suppress(OSError):
+            forget_fingerprints_of_the_dead(current_run(main_process=True).reports)
 
     def v2_playbook_on_task_start(self, task: t.Any, is_conditional: bool) -> None:
         """Which doors the tasks of an include are to pass, seen when they begin."""
@@ -102,14 +106,15 @@ class CallbackModule(CallbackBase):
     def _owed(self) -> int:
         """How many answers hosts owe at the doors of this playbook."""
         questions, _context = current_run(main_process=True).questions()
-        return sum(question.door in (self._doors or _STAGES) and question.vantage not in ("", PEOPLE) for question in questions)
+        return sum(question.door in (self._doors or _STAGES) and question.asks_somebody for question in questions)
 
     def _say(self, words: str, tone: str = "") -> None:
         self._show([Line("[%6s] %s" % (clock(time.time() - self._began), words), tone)], blank=False)
 
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
-        if self._doors:
-            with _or_exit():
+        with _or_exit():
+            current_run(main_process=True).settle_fingerprints()
+            if self._doors:
                 self._end(stats)
 
     def _end(self, stats: t.Any) -> None:

@@ -36,7 +36,7 @@ _raw:
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
-from ansible_collections.gonogo.preflight.plugins.module_utils._expect import OPERATORS
+from ansible_collections.gonogo.preflight.plugins.module_utils._expect import OPERATORS, text
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import load_project
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import InputError, nearest
 
@@ -58,5 +58,7 @@ class LookupModule(LookupBase):
             if item.attest:
                 raise AnsibleLookupError("%s is answered by people and has no threshold" % term)
             expectation = thresholds.get(term, item.expect)
+            if "all_of" in expectation:
+                raise AnsibleLookupError("%s has no single value, but %s; set one under preflight_thresholds" % (term, text(expectation)))
             values.append(next(expectation[name] for name in OPERATORS if name in expectation))
         return values

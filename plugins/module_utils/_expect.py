@@ -39,6 +39,10 @@ def weaker(candidate: Expectation, reference: Expectation) -> bool:
     """
     operator, operand, kind = parts(candidate)
     other_operator, other_operand, other_kind = parts(reference)
+    if other_operator == "all_of":
+        return any(weaker(candidate, one) for one in other_operand)
+    if operator == "all_of":
+        return all(weaker(one, reference) for one in operand)
     if operator in ("equals", "one_of"):
         values = operand if operator == "one_of" else [operand]
         return not all(_implies(one, kind, reference) for one in values)
@@ -126,6 +130,8 @@ def text(expectation: Expectation) -> str:
     operator, operand, kind = parts(expectation)
     if operator == "empty":
         return "none" if operand else "at least one"
+    if operator == "all_of":
+        return " and ".join(map(text, operand))
     if operator == "between":
         return "between %s and %s" % (stated(kind, operand[0]), stated(kind, operand[1]))
     values = [stated(kind, one) for one in operand] if operator in ("one_of", "contains") else [stated(kind, operand)]
@@ -138,7 +144,9 @@ def seen(observed: t.Any, expectation: Expectation) -> str:
     They are rounded, unless what is left would be judged otherwise: then they are exact.
     """
     try:
-        kind = parts(expectation)[2]
+        operator, operand, kind = parts(expectation)
+        if operator == "all_of":
+            kind = parts(operand[0])[2]
         words = shown(kind, observed)
         return words if _met(words, expectation) is _met(observed, expectation) else exactly(kind, observed)
     except ExpectationError:

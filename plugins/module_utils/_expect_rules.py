@@ -79,6 +79,12 @@ def _empty(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]
     return (len(observed) == 0) is operand
 
 
+def _all_of(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    # Each is judged, so that one that cannot be compared is never hidden behind one that is not met.
+    met = [judge(observed, one) for one in operand]
+    return all(met)
+
+
 OPERATORS: t.Mapping[str, t.Callable[[t.Any, t.Any, t.Callable[[t.Any], t.Any]], bool]] = {
     "equals": _equals,
     "one_of": _one_of,
@@ -90,6 +96,7 @@ OPERATORS: t.Mapping[str, t.Callable[[t.Any, t.Any, t.Callable[[t.Any], t.Any]],
     "contains": _contains,
     "matches": _matches,
     "empty": _empty,
+    "all_of": _all_of,
 }
 
 _EXAMPLES = {
@@ -103,6 +110,7 @@ _EXAMPLES = {
     "contains": "[any]",
     "matches": "^TLSv1",
     "empty": "true",
+    "all_of": "[{at_least: 15}, {at_most: 20}]",
 }
 
 TYPE_OF = {"at_least": "number", "at_most": "number", "between": "number", "within": "duration", "before": "date"}
@@ -135,7 +143,7 @@ def check(expectation: Expectation) -> None:
     operator, operand, kind = parts(expectation)
     if operand is None:
         raise ExpectationError("`%s` has no value; it takes one such as `%s: %s`" % (operator, operator, _EXAMPLES[operator]), operator)
-    if "as" in expectation and operator in ("matches", "empty"):
+    if "as" in expectation and operator in ("matches", "empty", "all_of"):
         raise ExpectationError("`as` does not go with `%s`" % operator, "as")
     kinds = [TYPE_OF[operator]] if operator in _ONLY_TYPE else list(BOUNDS) if operator in TYPE_OF else list(TYPES)
     if kind not in kinds:
@@ -148,6 +156,9 @@ def check(expectation: Expectation) -> None:
 
 
 def _check_operand(operator: str, operand: t.Any, kind: str) -> None:
+    if operator == "all_of":
+        _check_all(operand)
+        return
     _check_data(operand, kind)
     if operator == "matches":
         _check_pattern(operand)
@@ -163,6 +174,15 @@ def _check_operand(operator: str, operand: t.Any, kind: str) -> None:
         written(kind, operand)
     else:
         _check_order(operator, operand, kind)
+
+
+def _check_all(operand: t.Any) -> None:
+    if not isinstance(operand, list) or len(operand) < 2:
+        raise ExpectationError("`all_of` needs a list of at least two expectations, not %s" % brief(operand))
+    for one in operand:
+        if isinstance(one, dict) and "all_of" in one:
+            raise ExpectationError("`all_of` stands in `all_of`; write one list")
+        check(one)
 
 
 def _check_data(operand: t.Any, kind: str, depth: int = 0) -> None:

@@ -13,13 +13,16 @@ from . import _expect
 from ._managed import ASKED_FROM, NOT_APPLICABLE, REMOTE
 from ._verdict import DEPLOYMENT, PEOPLE, Question
 
-__all__ = ["CONTROLLER", "DOORS", "Attest", "Item", "Thresholds", "effective", "empty_groups", "questions", "subjects", "vantage_of"]
+__all__ = ["CONTROLLER", "DOORS", "ONGOING", "Attest", "Item", "Thresholds", "effective", "empty_groups", "questions", "subjects", "vantage_of"]
 
 CONTROLLER = "controller"
 INVENTORY = "inventory"
 
-DOORS: t.Mapping[str, str] = {"host": "start", "live": "live"}
-"""The door that asks the items of a stage."""
+ONGOING = "ongoing"
+"""Where questions are asked that hold no door shut."""
+
+DOORS: t.Mapping[str, str] = {"host": "start", "candidate": "live", "live": "live", "watch": ONGOING, "ongoing": ONGOING}
+"""The door that asks the items of a stage. A release starts in place: what is asked of a candidate is asked once it serves."""
 
 Groups = t.Mapping[str, t.Sequence[str]]
 """Inventory group to its hosts, in inventory order."""
@@ -36,6 +39,7 @@ class Attest:
     """What an item asks of people.
 
     :ivar who: the roles whose people may answer.
+    :ivar also: further lists, of each of which the same person has to hold a role: of other systems on the same hosts.
     :ivar days: how long an answer holds.
     :ivar evidence: what an answer has to name.
     """
@@ -44,10 +48,21 @@ class Attest:
     who: tuple[str, ...]
     days: int
     evidence: str
+    also: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def roles(self) -> str:
+        """Who may answer, in words."""
+        return " who is also ".join(" or ".join(roles) for roles in (self.who, *self.also))
 
     @property
     def expected(self) -> str:
-        return "answered by %s within the last %d days" % (" or ".join(self.who), self.days)
+        return "answered by %s within the last %d days" % (self.roles, self.days)
+
+    def holders(self, people: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+        """Who of `people` (role to names) may answer."""
+        named = [[name for role in roles for name in people.get(role, ())] for roles in (self.who, *self.also)]
+        return list(dict.fromkeys(name for name in named[0] if all(name in names for names in named)))
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,9 @@ class Item:
     :ivar looks_from: "host", "controller", "outside" (another host of the inventory) or a group.
     :ivar overridden: (source, expectation) of each place whose word no longer holds, the catalogue's first.
     :ivar attest: what people are asked, where no probe can look; the probe is then "".
+    :ivar needs: the probe that would answer, where it has not been written yet; the probe is then "".
+    :ivar not_applicable: why the checklist does not need it, or "".
+    :ivar origin: file and line of the entry that had the last word on whom it asks, and how.
     """
 
     id: str
@@ -80,6 +98,9 @@ class Item:
     limit: float = 15.0
     overridden: tuple[tuple[str, _expect.Expectation], ...] = ()
     attest: t.Optional[Attest] = None
+    needs: str = ""
+    not_applicable: str = ""
+    origin: str = ""
 
     @property
     def expected(self) -> str:
@@ -135,7 +156,7 @@ def subjects(item: Item, groups: Groups, managed: t.Collection[str] = ()) -> lis
 
 def _needs_login(item: Item, subject: str, managed: t.Collection[str]) -> bool:
     """Whether `item` can only be asked on `subject` itself, which is managed."""
-    return subject in managed and not item.attest and item.looks_from == "host" and item.probe not in REMOTE
+    return subject in managed and not item.attest and not item.needs and item.looks_from == "host" and item.probe not in REMOTE
 
 
 def vantage_of(item: Item, subject: str, groups: Groups, managed: t.Collection[str] = ()) -> str:
@@ -202,7 +223,8 @@ def questions(
                     why=asked.why,
                     asks=asked.attest.question if asked.attest else asked.asks,
                     provenance=_provenance(asked),
-                    not_applicable=NOT_APPLICABLE if unasked else "",
+                    not_applicable=asked.not_applicable or (NOT_APPLICABLE if unasked else ""),
+                    needs=asked.needs,
                 )
             )
     return found

@@ -45,6 +45,7 @@ class Question:
     :ivar relaxed: the checklist's expectation in words, where the inventory's is weaker.
     :ivar provenance: every (source, expectation in words), from the catalogue's to the one that holds.
     :ivar not_applicable: why reviewed data asks nobody, or "".
+    :ivar needs: the probe that would answer it and that there is not yet, or "".
     """
 
     item: str
@@ -63,6 +64,12 @@ class Question:
     asks: str = ""
     provenance: tuple[tuple[str, str], ...] = ()
     not_applicable: str = ""
+    needs: str = ""
+
+    @property
+    def asks_somebody(self) -> bool:
+        """A probe can look, and somebody wants to know."""
+        return bool(self.vantage) and self.vantage != PEOPLE and not self.needs and not self.not_applicable
 
 
 @dataclass(frozen=True)
@@ -183,7 +190,9 @@ def decide(
     for answer in answers:
         by_key.setdefault((str(answer.get("item")), str(answer.get("subject"))), []).append(answer)
     rows = tuple(
-        _attested(question, waivers, attestations, now)
+        Row(question, "missing", "not_applicable", True, reason=question.not_applicable)
+        if question.not_applicable
+        else _attested(question, waivers, attestations, now)
         if question.vantage == PEOPLE
         else _row(question, by_key.get((question.item, question.subject), []), waivers, started=started, now=now)
         for question in asked
@@ -237,12 +246,12 @@ def _not_applicable(question: Question, excuse: Waiver) -> Row:
 
 
 def _row(question: Question, answers: t.Sequence[Answer], waivers: t.Sequence[Waiver], *, started: float, now: float) -> Row:
-    if question.not_applicable:
-        return Row(question, "missing", "not_applicable", True, reason=question.not_applicable)
     excuse = _excuse(question, waivers, now)
     if excuse is not None and excuse.kind == "not_applicable":
         return _not_applicable(question, excuse)
-    status, answer, reason = _status(question, answers, started=started, now=now)
+    # Nobody can look, so nothing that claims to have looked counts. It can be waived as what a probe cannot see can.
+    unprobed: tuple[str, Answer, str] = ("error", {"at": now}, "no probe yet: needs %s" % question.needs)
+    status, answer, reason = unprobed if question.needs else _status(question, answers, started=started, now=now)
     row = Row(
         question,
         status,

@@ -17,7 +17,7 @@ author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 options:
   door:
-    description: V(start) asks the items of stage C(host), V(live) those of stage C(live).
+    description: V(start) asks the items of stage C(host), V(live) those of the stages C(candidate) and C(live).
     type: str
     choices: [start, live]
     default: start
@@ -28,6 +28,10 @@ options:
     type: str
     choices: [host, outside]
     default: host
+  ongoing:
+    description: Ask also the items of the stages C(watch) and C(ongoing), which hold no door shut.
+    type: bool
+    default: false
 notes:
   - Runs the same in check mode.
 seealso:
@@ -48,8 +52,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 counts:
-  description: How many items this task asked, by status.
+  description:
+    - How many items this task asked, by status.
+    - Those C(to compare) are judged when the gate decides, from the answers of all hosts.
   returned: always
   type: dict
-  sample: {pass: 18, fail: 1, error: 0}
+  sample: {pass: 18, fail: 1, error: 0, to compare: 1}
 """

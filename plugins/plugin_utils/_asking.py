@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
@@ -12,13 +13,19 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar, trust_as_template
 
 from ..module_utils import _expect
+from ..module_utils._comparison import TO_COMPARE
 from ..module_utils._probes import PROBES
 from ..module_utils._questions import Item
 from ..module_utils._verdict import Question
 from ._action import mask
 from ._catalogue import templated
+from ._fingerprints import compares
+from ._yaml import nearest
 
-__all__ = ["AskingError", "answer_of", "arguments_of", "as_asked", "error_of", "secret_of"]
+__all__ = ["AskingError", "answer_of", "arguments_of", "as_asked", "error_of", "secret_of", "to_compare"]
+
+
+_UNDEFINED = re.compile(r"'([^']+)' is undefined")
 
 
 class AskingError(Exception):
@@ -34,18 +41,28 @@ def _resolved(value: t.Any, templar: Templar) -> t.Any:
     return templar.template(trust_as_template(value)) if templated(value) else value
 
 
+def _meant(error: str, variables: t.Mapping[str, t.Any]) -> str:
+    """The variable that the writer of an undefined one may have meant, as the end of an error message."""
+    undefined = _UNDEFINED.search(error)
+    hint = nearest(undefined.group(1), variables) if undefined else ""
+    return "; " + hint if hint.startswith("did you mean") else ""
+
+
 def arguments_of(item: Item, variables: dict[str, t.Any], loader: t.Any) -> dict[str, t.Any]:
     """The probe's arguments for one subject, templated with its variables and of the declared types; raises AskingError."""
     try:
         given = _resolved(dict(item.arguments), Templar(loader=loader, variables=variables))
     except AnsibleError as error:
-        raise AskingError("`with` cannot be filled in: %s" % error) from None
+        raise AskingError("`with` cannot be filled in: %s%s" % (error, _meant(str(error), variables))) from None
     if templated(given):
         raise AskingError("`with` still holds braces after it was filled in")
     validated = ArgumentSpecValidator(dict(PROBES[item.probe].ARGUMENTS)).validate(given)
     if validated.error_messages:
         raise AskingError("`with`: %s" % "; ".join(validated.error_messages))
-    return dict(validated.validated_parameters)
+    arguments = dict(validated.validated_parameters)
+    if compares(item.probe, arguments) and not compares(item.probe, item.arguments):
+        raise AskingError("`with.fact` is a template, and %s is compared between hosts, which have to be asked the same; write it out" % arguments["fact"])
+    return arguments
 
 
 def secret_of(question: Question, arguments: dict[str, t.Any], variables: dict[str, t.Any], loader: t.Any) -> dict[str, str]:
@@ -67,8 +84,9 @@ def secret_of(question: Question, arguments: dict[str, t.Any], variables: dict[s
 
 def as_asked(item: Item, question: Question, arguments: dict[str, t.Any]) -> dict[str, t.Any]:
     """What the engine gets: no expectation, since it judges nothing, and no secret."""
-    if arguments.get("secret"):
-        arguments = dict(arguments, secret="%s of %s" % (arguments["secret"], question.subject))
+    secret = "challenge for %s" % item.id if compares(item.probe, arguments) else arguments.get("secret")
+    if secret:
+        arguments = dict(arguments, secret="%s of %s" % (secret, question.subject))
     return {"id": item.id, "subject": question.subject, "probe": item.probe, "with": arguments, "limit": item.limit}
 
 
@@ -87,6 +105,21 @@ def answer_of(observation: t.Mapping[str, t.Any], item: Item, question: Question
     except _expect.ExpectationError as error:
         answer.update(status="error", error=mask(error, secrets))
     return answer
+
+
+def to_compare(observation: t.Mapping[str, t.Any], item: Item, question: Question, *, token: str, secrets: t.Sequence[str]) -> dict[str, t.Any]:
+    """The answer of which a fingerprint was taken, without it: judged when a verdict compares it with those of the other subjects.
+
+    :param token: names the fingerprint that belongs to it.
+    """
+    return dict(
+        _base(question),
+        status=TO_COMPARE,
+        seconds=observation.get("seconds", 0.0),
+        evidence=mask(observation.get("evidence", ""), secrets),
+        expect=dict(item.expect),
+        token=token,
+    )
 
 
 def error_of(question: Question, error: str, secrets: t.Sequence[str] = ()) -> dict[str, t.Any]:

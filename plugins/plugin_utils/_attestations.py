@@ -65,7 +65,7 @@ def _people(path: str, document: Mapping, items: t.Mapping[str, Item]) -> dict[s
     if not isinstance(people, Mapping):
         message = "needs `people`, which maps each role to the names of those who hold it: {operations: [Ada Lovelace]}"
         raise InputError(path, document.lines.get("people", 1), message)
-    roles = {role for item in items.values() if item.attest for role in item.attest.who}
+    roles = {role for item in items.values() if item.attest for roles in (item.attest.who, *item.attest.also) for role in roles}
     for role, holders in people.items():
         if role not in roles:
             raise InputError(path, people.lines[role], "%r is no role that an item asks; %s" % (role, nearest(role, roles)))
@@ -87,11 +87,11 @@ def _attestation(path: str, entry: Mapping, items: t.Mapping[str, Item], people:
     required(path, entry, ("by", "evidence"), item=name, because="an answer names who gave it and what shows it")
     if _PLACEHOLDER.search(entry["evidence"]):
         raise InputError(path, entry.lines["evidence"], "`evidence` still is the placeholder; name %s" % item.attest.evidence, item=name)
-    holders = [one for role in item.attest.who for one in people.get(role, ())]
+    holders = item.attest.holders(people)
     if entry["by"] not in holders:
         message = "`by` is %r, who holds no role that may answer (%s): %s"
         known = ", ".join(holders) or "`people` names nobody for it"
-        raise InputError(path, entry.lines["by"], message % (entry["by"], ", ".join(item.attest.who), known), item=name)
+        raise InputError(path, entry.lines["by"], message % (entry["by"], item.attest.roles, known), item=name)
     at, expires = (date_of(path, entry, key, item=name) for key in ("at", "expires"))
     if not 0 <= (expires - at).days <= item.attest.days:
         message = "`expires` is %s; an answer of %s holds at most %d days" % (expires, at, item.attest.days)
@@ -117,7 +117,7 @@ def request(attestations: Attestations, item: Item, question: Question) -> str:
     if item.attest is None:
         return ""
     now = time.time()
-    holders = [one for role in item.attest.who for one in attestations.people.get(role, ())]
+    holders = item.attest.holders(attestations.people)
     by = "<%s>" % (" or ".join(holders) or "a name, put under people.%s first" % item.attest.who[0])
     about = [] if question.subject == DEPLOYMENT else ["subjects: [%s]" % question.subject]
     dates = ["at: %s" % day(now), "expires: %s" % day(now + item.attest.days * 86400)]

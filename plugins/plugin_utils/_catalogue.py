@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Load the catalogue, a checklist and an environment's policy, and say exactly what is wrong with them."""
+"""Load the catalogue: every item that a checklist may take, and exactly what is wrong with one that cannot be used."""
 
 from __future__ import annotations
 
@@ -8,52 +8,65 @@ import glob
 import os
 import re
 import typing as t
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..module_utils import _expect
 from ..module_utils._probes import PROBES
+from ..module_utils._probes._base import HOST, PLACE
 from ..module_utils._questions import CONTROLLER, DOORS, Attest, Item
-from ..module_utils._verdict import PEOPLE, Waiver
-from ._dates import date_of, end_of_day
-from ._yaml import InputError, Mapping, entries, known_keys, load, names, nearest, one_of, required, shown
+from ..module_utils._verdict import PEOPLE
+from ._yaml import InputError, Mapping, entries, known_keys, load, names, nearest, one_of, shown
 
-__all__ = ["COLLECTION", "Policy", "check_groups", "load_catalogue", "load_checklist", "load_policy", "templated"]
+__all__ = [
+    "CLASSES",
+    "COLLECTION",
+    "DAYS",
+    "DESCRIBED",
+    "ID",
+    "LIMIT",
+    "NO_ROLE",
+    "NO_VARIABLE",
+    "OF_A_PROBE",
+    "OF_A_QUESTION",
+    "OF_NO_PROBE",
+    "OF_PEOPLE",
+    "PER",
+    "SEVERITIES",
+    "check_groups",
+    "chosen",
+    "load_catalogue",
+    "templated",
+]
 
 COLLECTION = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
-_CLASSES = ("provision", "observe", "application", "attest", "platform")
-_SEVERITIES = ("block", "warn")
-_PER = ("host", "group", "deployment")
+NO_ROLE = "none yet"
+"""`fixed_by` of an item that a role should set and none does; its remedy is a person's."""
 
-_REQUIRED = ("id", "title", "why", "class", "stage", "hosts", "probe", "with", "expect")
-_TEXT = ("id", "title", "why", "asks", "class", "stage", "severity", "hosts", "per", "from", "probe", "fixed_by", "variable", "remedy")
-_ITEM_KEYS = (*_TEXT, "with", "expect", "limit")
-_ATTEST_REQUIRED = ("id", "title", "why", "class", "question", "who", "holds", "evidence")
-_ATTEST_TEXT = ("id", "title", "why", "asks", "class", "severity", "hosts", "per", "question", "evidence")
-_ATTEST_KEYS = (*_ATTEST_TEXT, "who", "holds")
-_CHOICE_KEYS = ("id", "area", "expect", "severity", "hosts", "per", "from", "limit", "who", "holds")
-_OF_PROBES, _OF_PEOPLE = ("expect", "from", "limit"), ("who", "holds")
-_ID = re.compile(r"[a-z0-9]+(?:[._][a-z0-9]+)*")
-_LIMIT = (0.1, 60.0)
-_DAYS = re.compile(r"([1-9][0-9]{0,3}) days?")
-_PATTERN = re.compile(r"[*?\[\]!&~,\s]|^all$|^ungrouped$")
+NO_VARIABLE = "none"
+"""`variable` of an item that its role sets whatever the inventory says."""
 
+CLASSES = ("provision", "observe", "application", "attest", "platform")
+# From the strictest to the mildest.
+SEVERITIES = ("block", "warn")
+PER = ("host", "group", "deployment")
 
-@dataclass(frozen=True)
-class Policy:
-    """An environment's reviewed data.
+DESCRIBED = ("id", "title", "why", "class")
+_TEXT = (*DESCRIBED, "asks", "severity", "hosts", "per")
+_PROBE_TEXT = (*_TEXT, "stage", "from", "probe", "needs", "fixed_by", "variable", "remedy")
+_ATTEST_TEXT = (*_TEXT, "stage", "question", "evidence")
+OF_PEOPLE = ("who", "holds")
 
-    :ivar fleet: group to the hosts that must be in it; the gate refuses an inventory that says otherwise.
-    :ivar managed: hosts that others manage; the inventory says the same of them.
-    :ivar extra_vars: names that `-e` may set in a gated run.
-    """
+# What an item needs beside its description, by who answers it.
+OF_A_PROBE = ("stage", "hosts", "probe", "with", "expect")
+OF_NO_PROBE = ("stage", "hosts", "needs", "expect")
+OF_A_QUESTION = ("question", *OF_PEOPLE, "evidence")
 
-    directory: str
-    checklist: str
-    fleet: t.Mapping[str, tuple[str, ...]]
-    managed: tuple[str, ...]
-    extra_vars: tuple[str, ...]
-    waivers: tuple[Waiver, ...]
+_OF_PROBES = ("expect", "from", "limit")
+_STAGES_OF_PEOPLE = ("host", "ongoing")
+ID = re.compile(r"[a-z0-9]+(?:[._][a-z0-9]+)*")
+LIMIT = (0.1, 60.0)
+DAYS = re.compile(r"([1-9][0-9]{0,3}) days?")
 
 
 def templated(value: t.Any) -> bool:
@@ -82,19 +95,36 @@ def load_catalogue(directories: t.Sequence[str]) -> dict[str, Item]:
 
 def _item(path: str, area: str, entry: Mapping) -> Item:
     name = entry.get("id")
-    if not isinstance(name, str) or not _ID.fullmatch(name):
+    if not isinstance(name, str) or not ID.fullmatch(name):
         raise InputError(path, entry.line, "`id` is %r; it is words joined by dots, such as redis.aof" % (name,))
-    one_of(path, entry, "class", _CLASSES)
-    attest = entry.get("class") == "attest"
-    known_keys(path, entry, _ATTEST_KEYS if attest else _ITEM_KEYS, item=name)
-    for key in _ATTEST_REQUIRED if attest else _REQUIRED:
+    one_of(path, entry, "class", CLASSES)
+    # What belongs to a platform is asked of people unless a probe can see it.
+    attest = entry.get("class") == "attest" or (entry.get("class") == "platform" and "question" in entry)
+    text: tuple[str, ...]
+    more: tuple[str, ...]
+    required: tuple[str, ...]
+    if attest:
+        text, more, required = _ATTEST_TEXT, OF_PEOPLE, OF_A_QUESTION
+    else:
+        text, more, required = _PROBE_TEXT, ("with", "expect", "limit"), _asked(path, entry)
+    known_keys(path, entry, (*text, *more), item=name)
+    for key in (*DESCRIBED, *required):
         if entry.get(key) in (None, ""):
             raise InputError(path, entry.line, "`%s` is missing" % key, item=name)
-    for key in _ATTEST_TEXT if attest else _TEXT:
+    for key in text:
         if key in entry and not isinstance(entry[key], str):
             raise InputError(path, entry.lines[key], "`%s` is %r, not text" % (key, entry[key]), item=name)
-    item = _attested(area, entry) if attest else _probed(path, area, entry)
-    return _chosen(path, entry, item)
+    return chosen(path, entry, _attested(path, area, entry) if attest else _probed(path, area, entry))
+
+
+def _asked(path: str, entry: Mapping) -> tuple[str, ...]:
+    """The keys that say what is asked of a host: of a probe, or of one that has still to be written."""
+    if "needs" not in entry:
+        return OF_A_PROBE
+    for key in ("probe", "with"):
+        if key in entry:
+            raise InputError(path, entry.lines[key], "`%s` does not go with `needs`, which names a probe that there is not yet" % key, item=entry["id"])
+    return OF_NO_PROBE
 
 
 def _described(area: str, entry: Mapping) -> dict[str, t.Any]:
@@ -114,26 +144,33 @@ def _described(area: str, entry: Mapping) -> dict[str, t.Any]:
 
 def _probed(path: str, area: str, entry: Mapping) -> Item:
     one_of(path, entry, "probe", sorted(PROBES))
-    _arguments(path, entry)
+    if "probe" in entry:
+        _arguments(path, entry)
+    fixed_by, variable = entry.get("fixed_by", ""), entry.get("variable", "")
     return Item(
         **_described(area, entry),
         stage=entry["stage"],
         hosts=entry["hosts"],
         per="host",
         looks_from="host",
-        probe=entry["probe"],
-        arguments=dict(entry["with"]),
-        fixed_by=entry.get("fixed_by", ""),
-        variable=entry.get("variable", ""),
+        probe=entry.get("probe", ""),
+        arguments=dict(entry.get("with", {})),
+        needs=entry.get("needs", ""),
+        fixed_by="" if fixed_by == NO_ROLE else fixed_by,
+        variable="" if variable == NO_VARIABLE else variable,
         remedy=entry.get("remedy", ""),
     )
 
 
-def _attested(area: str, entry: Mapping) -> Item:
-    """What people answer is asked once, before anything starts."""
+def _attested(path: str, area: str, entry: Mapping) -> Item:
+    """What people answer is asked once, before anything starts; or on a schedule, where it cannot be known before.
+
+    Nobody answers in the minutes between a release's start and its traffic: no such question holds door live shut.
+    """
+    one_of(path, entry, "stage", _STAGES_OF_PEOPLE)
     return Item(
         **_described(area, entry),
-        stage="host",
+        stage=entry.get("stage", "host"),
         hosts="all",
         per="deployment",
         looks_from=PEOPLE,
@@ -159,32 +196,43 @@ def _arguments(path: str, entry: Mapping) -> None:
             raise InputError(path, given.lines[key], message, item=name)
 
 
-def _chosen(path: str, entry: Mapping, item: Item) -> Item:
+def chosen(path: str, entry: Mapping, item: Item) -> Item:
     """`item` with what this entry, of the catalogue or a checklist, says of it."""
-    for key in _OF_PROBES if item.attest else _OF_PEOPLE:
+    for key in _OF_PROBES if item.attest else OF_PEOPLE:
         if key in entry:
             answered = "people answer" if item.attest else "a probe answers"
             raise InputError(path, entry.lines[key], "`%s` does not go with an item that %s" % (key, answered), item=item.id)
     one_of(path, entry, "stage", sorted(DOORS))
-    one_of(path, entry, "severity", _SEVERITIES)
-    one_of(path, entry, "per", _PER)
+    one_of(path, entry, "severity", SEVERITIES)
+    one_of(path, entry, "per", PER)
     changes: dict[str, t.Any] = {}
+    if not item.origin or {"hosts", "from", "per"} & set(entry):
+        changes["origin"] = "%s:%d" % (shown(path), entry.line)
     for key, attribute in {"severity": "severity", "hosts": "hosts", "per": "per", "from": "looks_from"}.items():
         if key in entry:
             if not isinstance(entry[key], str) or not entry[key]:
                 raise InputError(path, entry.lines[key], "`%s` is %r, not text" % (key, entry[key]), item=item.id)
             changes[attribute] = entry[key]
+    if "from" in entry and item.probe:
+        sees = PROBES[item.probe].SEES
+        if (sees == HOST and entry["from"] != "host") or (sees == PLACE and entry["from"] == "outside"):
+            message = "`from` is %r, but probe %s sees the machine it runs on, which would not be the one that is asked about; leave `from` out"
+            raise InputError(path, entry.lines["from"], message % (entry["from"], item.probe), item=item.id)
     if "limit" in entry:
         limit = entry["limit"]
-        if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not _LIMIT[0] <= limit <= _LIMIT[1]:
-            message = "`limit` is %r; it is seconds between %s and %s" % (limit, *_LIMIT)
+        if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not LIMIT[0] <= limit <= LIMIT[1]:
+            message = "`limit` is %r; it is seconds between %s and %s" % (limit, *LIMIT)
             raise InputError(path, entry.lines["limit"], message, item=item.id)
         changes["limit"] = float(limit)
     if "expect" in entry:
         changes["expect"] = _expectation(path, entry.lines["expect"], entry["expect"], item.id)
     if item.attest:
         changes["attest"] = _asked_of_people(path, entry, item.id, item.attest)
-    return replace(item, **changes)
+    changed = replace(item, **changes)
+    if changed.probe and changed.per != "host" and changed.arguments.get("fact") in PROBES[changed.probe].COMPARED:
+        message = "`per` is %r, but fact %s is compared between hosts, and one alone has none to be compared with; leave `per` out"
+        raise InputError(path, entry.lines.get("per", entry.line), message % (changed.per, changed.arguments["fact"]), item=item.id)
+    return changed
 
 
 def _asked_of_people(path: str, entry: Mapping, item: str, attest: Attest) -> Attest:
@@ -195,7 +243,7 @@ def _asked_of_people(path: str, entry: Mapping, item: str, attest: Attest) -> At
             raise InputError(path, entry.lines["who"], "`who` is empty; it lists the roles whose people may answer", item=item)
         attest = replace(attest, who=tuple(entry["who"]))
     if "holds" in entry:
-        days = _DAYS.fullmatch(str(entry["holds"]))
+        days = DAYS.fullmatch(str(entry["holds"]))
         if not days:
             raise InputError(path, entry.lines["holds"], "`holds` is %r; it is a number of days such as 90 days" % (entry["holds"],), item=item)
         attest = replace(attest, days=int(days.group(1)))
@@ -213,114 +261,12 @@ def _expectation(path: str, line: int, value: t.Any, item: str) -> _expect.Expec
     return dict(value)
 
 
-def load_checklist(path: str, catalogue: t.Mapping[str, Item]) -> list[Item]:
-    """The items that the checklist at `path` takes, in its order, with its thresholds.
-
-    An entry is an area (`area: redis`) or one item (`id: redis.aof`), which may follow its area to change it.
-    """
-    document = load(path)
-    known_keys(path, document, ("title", "items"))
-    if not isinstance(document.get("title", ""), str):
-        raise InputError(path, document.lines["title"], "`title` is %r, not text" % (document["title"],))
-    chosen: dict[str, Item] = {}
-    by_id: set[str] = set()
-    name = os.path.splitext(os.path.basename(path))[0]
-    areas = {item.area for item in catalogue.values()}
-    for entry in entries(path, document, "items", only=False):
-        known_keys(path, entry, _CHOICE_KEYS, item=str(entry.get("id", "")))
-        if ("area" in entry) == ("id" in entry):
-            raise InputError(path, entry.line, "an entry has either `area` or `id`")
-        if "area" in entry:
-            known_keys(path, entry, ("area",))
-            one_of(path, entry, "area", sorted(areas))
-            taken = [item for item in catalogue.values() if item.area == entry["area"]]
-            chosen.update({item.id: item for item in taken if item.id not in chosen})
-            continue
-        one_of(path, entry, "id", sorted(catalogue))
-        if entry["id"] in by_id:
-            raise InputError(path, entry.line, "stands in this checklist twice", item=entry["id"])
-        by_id.add(entry["id"])
-        chosen[entry["id"]] = _taken(path, entry, catalogue[entry["id"]], "checklist %s" % name)
-    if not chosen:
-        raise InputError(path, document.lines["items"], "takes no item: an empty checklist is never a GO")
-    return list(chosen.values())
-
-
-def _taken(path: str, entry: Mapping, item: Item, source: str) -> Item:
-    """`item` as one entry of a checklist takes it."""
-    chosen = _chosen(path, entry, item)
-    if "expect" in entry:
-        return replace(chosen, expect=item.expect).expecting(chosen.expect, source)
-    return replace(chosen, source=source) if set(_OF_PEOPLE) & set(entry) else chosen
-
-
-def load_policy(directory: str, known_items: t.Iterable[str]) -> Policy:
-    """The policy of one environment from `gate.yml` and `waivers.yml` in `directory`; both are required."""
-    path = os.path.join(directory, "gate.yml")
-    if not os.path.isdir(directory):
-        raise InputError(directory, 0, "does not exist; an environment needs a policy directory with gate.yml and waivers.yml")
-    gate = load(path)
-    known_keys(path, gate, ("checklist", "fleet", "managed", "extra_vars"))
-    if not isinstance(gate.get("checklist"), str) or not re.fullmatch(r"[A-Za-z0-9_]+", gate["checklist"]):
-        raise InputError(path, gate.lines.get("checklist", 1), "`checklist` is %r; it is the name of a file in checklists/" % (gate.get("checklist"),))
-    fleet = gate.get("fleet")
-    if not isinstance(fleet, Mapping) or not fleet:
-        raise InputError(path, gate.lines.get("fleet", 1), "`fleet` is missing; it maps each group to the hosts that must be in it")
-    for group, hosts in fleet.items():
-        names(path, fleet.lines[group], "fleet.%s" % group, hosts)
-    names(path, gate.lines.get("managed", 1), "managed", gate.get("managed", []))
-    _extra_vars(path, gate)
-    return Policy(
-        directory=directory,
-        checklist=gate["checklist"],
-        fleet={group: tuple(hosts) for group, hosts in fleet.items()},
-        managed=tuple(gate.get("managed", [])),
-        extra_vars=tuple(gate.get("extra_vars", [])),
-        waivers=tuple(_waivers(os.path.join(directory, "waivers.yml"), set(known_items))),
-    )
-
-
-def _extra_vars(path: str, gate: Mapping) -> None:
-    line, given = gate.lines.get("extra_vars", 1), gate.get("extra_vars", [])
-    names(path, line, "extra_vars", given)
-    for name in given:
-        if name.startswith("preflight_"):
-            raise InputError(path, line, "`extra_vars` holds %s; what decides who is asked, and what, stands in the inventory alone" % name)
-
-
-def _waivers(path: str, known_items: set[str]) -> t.Iterator[Waiver]:
-    document = load(path)
-    known_keys(path, document, ("waivers", "not_applicable"))
-    for kind in ("waivers", "not_applicable"):
-        if document.get(kind) is None:
-            raise InputError(path, document.lines.get(kind, 1), "needs a list under %r, which may be empty: []" % kind)
-        for entry in entries(path, document, kind, only=False):
-            yield _waiver(path, "waiver" if kind == "waivers" else kind, entry, known_items)
-
-
-def _waiver(path: str, kind: str, entry: Mapping, known_items: set[str]) -> Waiver:
-    name = str(entry.get("item", ""))
-    keys = ("item", "subjects", "reason", "owner") + (("expires",) if kind == "waiver" else ())
-    known_keys(path, entry, keys, item=name)
-    if name not in known_items:
-        raise InputError(path, entry.lines.get("item", entry.line), "`item` is %r; %s" % (name, nearest(name, known_items)))
-    required(path, entry, ("reason", "owner"), item=name, because="an excuse names why and who answers for it")
-    if "subjects" in entry:
-        names(path, entry.lines["subjects"], "subjects", entry["subjects"])
-        if not entry["subjects"] or any(_PATTERN.search(one) for one in entry["subjects"]):
-            message = "`subjects` is %r; it lists inventory names, no patterns" % (entry["subjects"],)
-            raise InputError(path, entry.lines["subjects"], message, item=name)
-    elif kind == "waiver":
-        raise InputError(path, entry.line, "`subjects` is missing: a waiver names the hosts it is for", item=name)
-    expires = end_of_day(date_of(path, entry, "expires", item=name)) if kind == "waiver" else None
-    origin = "%s:%d" % (shown(path), entry.line)
-    return Waiver(kind, name, entry["reason"].strip(), entry["owner"].strip(), tuple(entry.get("subjects", ())), expires, origin)
-
-
-def check_groups(path: str, items: t.Sequence[Item], groups: t.Container[str]) -> None:
+def check_groups(items: t.Sequence[Item], groups: t.Collection[str]) -> None:
     """Raise InputError for the first item whose `hosts` or `from` is no group of the inventory."""
-    for item in items:
+    for item in (one for one in items if not one.not_applicable):
         if item.hosts not in groups:
-            raise InputError(path, 0, "`hosts: %s` is no group of the inventory, and preflight_groups does not map it" % item.hosts, item=item.id)
+            message = "`hosts: %s` is no group of the inventory, and preflight_groups does not map it; %s"
+            raise InputError(item.origin, 0, message % (item.hosts, nearest(item.hosts, groups)), item=item.id)
         if item.looks_from not in ("host", "outside", CONTROLLER, PEOPLE) and item.looks_from not in groups:
-            raise InputError(path, 0, "`from: %s` is neither host, outside, controller nor a group" % item.looks_from, item=item.id)
+            message = "`from: %s` is neither host, outside, controller nor a group; %s"
+            raise InputError(item.origin, 0, message % (item.looks_from, nearest(item.looks_from, ["host", "outside", CONTROLLER, *groups])), item=item.id)

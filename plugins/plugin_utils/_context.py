@@ -21,14 +21,17 @@ from ..module_utils._managed import REMEDY, differences
 from ..module_utils._questions import CONTROLLER, Item, Thresholds, Wanted, effective, empty_groups, questions, subjects
 from ..module_utils._verdict import DEPLOYMENT, PEOPLE, Attestation, Question, Verdict, Waiver, day, decide
 from ._attestations import Attestations, load_attestations, request
-from ._catalogue import COLLECTION, Policy, check_groups, load_catalogue, load_checklist, load_policy
+from ._catalogue import COLLECTION, check_groups, load_catalogue
+from ._checklists import combined, load_checklist
+from ._fingerprints import answers_of
 from ._inventory import DECISIVE, Inventory
+from ._policy import Policy, load_policy
 from ._provisioning import PROVISIONED, provisioning
 from ._run import Run, reports_directory
 from ._undecided import undecided, yaml_files
 from ._yaml import InputError, nearest, shown
 
-__all__ = ["HostThresholds", "Project", "current_run", "decide_now", "load_project", "problems_of_inventory", "problems_of_run"]
+__all__ = ["HostThresholds", "Project", "current_run", "decide_now", "every_checklist", "load_project", "problems_of_inventory", "problems_of_run"]
 
 # Ansible makes the constants of its configuration when it starts; no type checker sees them.
 _CONFIGURED: t.Any = constants
@@ -39,13 +42,16 @@ _RESERVED = {CONTROLLER, DEPLOYMENT, PEOPLE, "host", "outside"}
 
 @dataclass(frozen=True)
 class Project:
-    """The reviewed data of the environment that the inventory on the command line belongs to."""
+    """The reviewed data of the environment that the inventory on the command line belongs to.
+
+    :ivar disagreements: a sentence for each item of which several checklists think differently, and what holds.
+    """
 
     policy: Policy
     attestations: Attestations
     items: tuple[Item, ...]
+    disagreements: tuple[str, ...]
     catalogue: t.Mapping[str, Item]
-    checklist_path: str
     environment: str
     inventory: str
 
@@ -83,17 +89,33 @@ def load_project() -> Project:
     if not sources:
         raise InputError("the command line", 0, "names no inventory; give one with -i")
     directory = _policy_directory(sources[0])
-    own = os.path.join(os.path.dirname(os.path.dirname(directory)), "checklists")
-    shipped = os.path.join(COLLECTION, "checklists")
+    places = _places(directory)
     beside = [os.path.join(os.path.dirname(source), name) for source in sources if os.path.isfile(source) for name in ("group_vars", "host_vars")]
-    decided = [*sources, *beside, directory, own, os.path.join(os.path.dirname(own), "app")]
-    files = (*sources, *map(_state, yaml_files([*decided, shipped])))
+    root = os.path.dirname(os.path.dirname(directory))
+    decided = [*sources, *beside, directory, os.path.join(root, "checklists"), os.path.join(root, "app")]
+    files = (*sources, *map(_state, yaml_files([*decided, *places])))
     if files not in _loaded:
         _refuse_undecided(decided)
         _loaded.clear()
-        places = [shipped] if os.path.realpath(own) == os.path.realpath(shipped) else [shipped, own]
         _loaded[files] = _load(places, directory, shown(sources[0]))
     return _loaded[files]
+
+
+def every_checklist() -> list[str]:
+    """The names of all checklists in reach of the project, each of which was read; raises InputError for the first mistake."""
+    places = _places(_policy_directory(inventory_sources()[0]))
+    catalogue = load_catalogue(places)
+    paths = {name[:-4]: os.path.join(place, name) for place in places if os.path.isdir(place) for name in os.listdir(place) if name.endswith(".yml")}
+    for name in sorted(paths):
+        load_checklist(paths[name], catalogue)
+    return sorted(paths)
+
+
+def _places(policy: str) -> list[str]:
+    """The directories of catalogues and checklists: those of the collection, then the project's own."""
+    own = os.path.join(os.path.dirname(os.path.dirname(policy)), "checklists")
+    shipped = os.path.join(COLLECTION, "checklists")
+    return [shipped] if os.path.realpath(own) == os.path.realpath(shipped) else [shipped, own]
 
 
 def _state(path: str) -> tuple[t.Any, ...]:
@@ -109,18 +131,22 @@ def _load(places: t.Sequence[str], directory: str, inventory: str) -> Project:
     """The project with the catalogues and checklists of `places` and the policy in `directory`, for people called `inventory`."""
     catalogue = load_catalogue(places)
     policy = load_policy(directory, [*catalogue, PROVISIONED])
-    path = next(
-        (path for path in (os.path.join(place, policy.checklist + ".yml") for place in reversed(places)) if os.path.exists(path)),
-        "",
-    )
-    if not path:
-        names = [entry[:-4] for place in places if os.path.isdir(place) for entry in os.listdir(place) if entry.endswith(".yml")]
-        message = "`checklist` is %r; %s" % (policy.checklist, nearest(policy.checklist, names))
-        raise InputError(os.path.join(directory, "gate.yml"), 0, message)
-    items = load_checklist(path, catalogue)
+    gate = os.path.join(directory, "gate.yml")
+    checklists = {name: load_checklist(_checklist_path(places, name, gate), catalogue) for name in policy.checklists}
+    items, disagreements = combined(gate, checklists)
     of_people = [item.id for item in items if item.attest]
     attestations = load_attestations(directory, {**catalogue, **{item.id: item for item in items}}, of_people)
-    return Project(policy, attestations, tuple(items), catalogue, path, os.path.basename(directory), inventory)
+    return Project(policy, attestations, tuple(items), tuple(disagreements), catalogue, os.path.basename(directory), inventory)
+
+
+def _checklist_path(places: t.Sequence[str], name: str, gate: str) -> str:
+    """The file of checklist `name`, the project's own before the one that is shipped."""
+    for place in reversed(places):
+        path = os.path.join(place, name + ".yml")
+        if os.path.exists(path):
+            return path
+    known = [entry[:-4] for place in places if os.path.isdir(place) for entry in os.listdir(place) if entry.endswith(".yml")]
+    raise InputError(gate, 0, "`checklist` is %r; %s" % (name, nearest(name, known)))
 
 
 def _refuse_undecided(places: t.Sequence[str]) -> None:
@@ -204,8 +230,9 @@ def problems_of_run(project: Project, loader: t.Any, inventory: Inventory) -> li
     if stray:
         found.append("%s: in the inventory, but in no group of %s/gate.yml" % (", ".join(sorted(stray)), project.policy.directory))
     excused = {waiver.item for waiver in project.policy.waivers if waiver.kind == "not_applicable" and not waiver.subjects}
+    excused |= {item.id for item in project.items if item.not_applicable}
     for item in project.items:
-        if item.hosts != "all" and item.hosts not in fleet:
+        if item.id not in excused and item.hosts != "all" and item.hosts not in fleet:
             found.append("%s asks group %s, which %s/gate.yml does not list under fleet" % (item.id, item.hosts, project.policy.directory))
     found.extend(_excuse_problems(project, groups, time.time()))
     return found + empty_groups(project.items, groups, excused)
@@ -256,7 +283,7 @@ def project_questions(
     wanted: t.Optional[Wanted] = None,
 ) -> list[Question]:
     """Every question of the checklist, or those that are `wanted`, from checklist, inventory groups and thresholds; raises InputError."""
-    check_groups(project.checklist_path, project.items, groups)
+    check_groups(project.items, groups)
     for host in groups.get("all", ()) if wanted is None else ():
         thresholds.get(host)
     items = {item.id: item for item in project.items}
@@ -292,13 +319,14 @@ def item_for(project: Project, name: str, subject: str, thresholds: HostThreshol
 def decide_now(run: Run, project: Project, door: str, asked: t.Sequence[Question], problems: t.Sequence[str]) -> Verdict:
     """The verdict of `door` at this moment, from the spool of this run."""
     built_in, outcomes = provisioning(run)
+    now = time.time()
     return decide(
         door,
         [*built_in, *asked],
-        [*outcomes, *run.answers()],
+        [*outcomes, *answers_of(run, asked, project.policy.waivers, now)],
         waivers=project.policy.waivers,
         attestations=project.attestations.given,
         problems=problems,
         started=run.started,
-        now=time.time(),
+        now=now,
     )

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
+from ..module_utils._questions import ONGOING
 from ..module_utils._verdict import OUTCOMES, PEOPLE, Attestation, Row, Verdict, Waiver, day, decide
-from ._checklist import checklist_page
 from ._findings import Finding, findings, unreachable
+from ._fingerprints import answers_of
 from ._junit import junit
+from ._markdown import checklist_page
 from ._moment import stamp
 from ._page import page
 from ._provisioning import provisioning
@@ -37,6 +39,7 @@ def remember(run: Run, project: Project, asked: t.Sequence[Question], problems: 
         "waivers": [asdict(waiver) for waiver in project.policy.waivers],
         "attestations": [asdict(attestation) for attestation in project.attestations.given],
         "problems": list(problems),
+        "disagreements": list(project.disagreements),
     }
     run.put_questions(asked, context)
 
@@ -46,6 +49,7 @@ class Report:
     """Everything the reports and the board show.
 
     :ivar doors: the verdict of each door that was to be passed, in order.
+    :ivar ongoing: what was asked beside the doors, where this run asked it; none of it holds anything shut.
     :ivar deployments: the last event of each host on which a release was started.
     :ivar taken: an action took the verdict of every door, and it was GO; without it nothing is GO.
     """
@@ -53,6 +57,7 @@ class Report:
     run: Run
     context: t.Mapping[str, t.Any]
     doors: tuple[Verdict, ...]
+    ongoing: tuple[Row, ...]
     deployments: tuple[t.Mapping[str, t.Any], ...]
     taken: bool
     now: float
@@ -62,28 +67,25 @@ class Report:
         """The report of `run`, which is to pass `doors`; a door behind one that is NO-GO is not judged."""
         asked, context = run.questions()
         built_in, outcomes = provisioning(run)
-        answers = [*outcomes, *run.answers()]
         waivers, attestations = _kept(Waiver, context.get("waivers", [])), _kept(Attestation, context.get("attestations", []))
+        answers = [*outcomes, *answers_of(run, asked, waivers, now)]
         problems = list(context.get("problems", []))
         if not asked:
             problems.append("the checklist was not read in this run: nothing was asked")
+
+        def decided(door: str) -> Verdict:
+            told: dict[str, t.Any] = {"waivers": waivers, "attestations": attestations, "problems": problems, "started": run.started, "now": now}
+            return decide(door, [*built_in, *asked], answers, **told)
+
         verdicts: list[Verdict] = []
         for door in doors:
-            verdict = decide(
-                door,
-                [*built_in, *asked],
-                answers,
-                waivers=waivers,
-                attestations=attestations,
-                problems=problems,
-                started=run.started,
-                now=now,
-            )
+            verdict = decided(door)
             verdicts.append(verdict)
             if not verdict.go:
                 break
         taken = {event.get("door") for event in run.events("gate.") if event.get("go") is True}
-        return cls(run, context, tuple(verdicts), tuple(run.events("release.")), set(doors) <= taken, now)
+        ongoing = tuple(map(_beside_the_doors, decided(ONGOING).rows)) if _was_asked(ONGOING, asked, answers) else ()
+        return cls(run, context, tuple(verdicts), ongoing, tuple(run.events("release.")), set(doors) <= taken, now)
 
     @property
     def go(self) -> bool:
@@ -96,7 +98,7 @@ class Report:
 
     @property
     def rows(self) -> list[Row]:
-        return [row for verdict in self.doors for row in verdict.rows]
+        return [*(row for verdict in self.doors for row in verdict.rows), *self.ongoing]
 
     @property
     def problems(self) -> list[str]:
@@ -147,6 +149,7 @@ class Report:
             "written": stamp(self.now),
             "doors": {verdict.door: verdict.word for verdict in self.doors},
             "problems": self.problems,
+            "disagreements": list(self.context.get("disagreements", [])),
             "counts": self.counts(),
             "deployments": [dict(event) for event in self.deployments],
             "results": [self._result(row) for row in self.rows],
@@ -177,6 +180,16 @@ class Report:
             "seconds": row.seconds,
             "at": stamp(row.at) if row.at else "",
         }
+
+
+def _was_asked(door: str, asked: t.Sequence[Question], answers: t.Sequence[t.Mapping[str, t.Any]]) -> bool:
+    keys = {(question.item, question.subject) for question in asked if question.door == door}
+    return any((answer.get("item"), answer.get("subject")) in keys for answer in answers)
+
+
+def _beside_the_doors(row: Row) -> Row:
+    """A row of no door: what it found is shown, and holds nothing shut."""
+    return row if row.through else replace(row, outcome="warned", through=True)
 
 
 def _kept(cls: type[_Kept], entries: t.Iterable[t.Mapping[str, t.Any]]) -> list[_Kept]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
+import shutil
 import subprocess
 import tempfile
 import time
@@ -19,9 +21,13 @@ import typing as t
 import urllib.parse
 from dataclasses import asdict, dataclass
 
+from ..module_utils._comparison import well_formed
 from ..module_utils._verdict import Question
 
-__all__ = ["Provision", "Run", "reports_directory"]
+__all__ = ["Provision", "Run", "forget_fingerprints_of_the_dead", "reports_directory"]
+
+_FINGERPRINTS = "fingerprints"
+_COMPARED = "compared"
 
 
 def _process_started(pid: int) -> float:
@@ -45,6 +51,24 @@ def reports_directory(config_file: t.Optional[str]) -> str:
 def run_name(started: float, pid: int) -> str:
     """The name of the run that process `pid` began at `started`, seconds since the epoch; by name, runs are in order."""
     return "%s-%d" % (time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started)), pid)
+
+
+def forget_fingerprints_of_the_dead(reports: str) -> None:
+    """Remove the fingerprints that killed runs left behind, as far as they can be removed, and nothing else of those runs."""
+    for name in os.listdir(reports) if os.path.isdir(reports) else ():
+        directory = os.path.join(reports, name, _FINGERPRINTS)
+        # `latest` is a link to a run that may be this one.
+        if not os.path.islink(os.path.join(reports, name)) and os.path.isdir(directory) and not _plays(name):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _plays(name: str) -> bool:
+    """Whether the process of the run `name` is alive."""
+    pid = name.rpartition("-")[2]
+    try:
+        return run_name(_process_started(int(pid)), int(pid)) == name
+    except (ValueError, OSError, subprocess.CalledProcessError):
+        return False
 
 
 def write_json(path: str, data: t.Any) -> None:
@@ -127,22 +151,52 @@ class Run:
 
     def forget_answers(self) -> None:
         """Drop every answer: what a host said of itself, or saw of another, no longer holds once one is being changed."""
-        for path in self._files("spool"):
+        for path in [path for name in ("spool", _FINGERPRINTS, _COMPARED) for path in self._files(name)]:
             # Another host's action may be dropping the same file.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 
     def answers(self) -> list[t.Mapping[str, t.Any]]:
         """Every answer in this run's spool; a file of another run, or one that cannot be read, is no answer."""
+        return self._listed("spool", "answers")
+
+    def put_fingerprints(self, host: str, door: str, vantage: str, fingerprints: t.Sequence[t.Mapping[str, str]]) -> None:
+        """Keep the fingerprints of secrets apart from the answers, until they are settled."""
+        if fingerprints:
+            path = self.path(_FINGERPRINTS, "%s.%s.%s.json" % (host, door, vantage))
+            write_json(path, {"run": self.id, "fingerprints": list(fingerprints)})
+
+    def fingerprints(self) -> list[t.Mapping[str, t.Any]]:
+        """What there is to compare: fingerprints, and what was kept of those that are settled."""
+        return [*self._listed(_FINGERPRINTS, "fingerprints"), *self._listed(_COMPARED, "fingerprints")]
+
+    def settle_fingerprints(self) -> None:
+        """Remove the fingerprints, and keep which of them are equal: numbers take their place, and can be compared with no later ones."""
+        directory = os.path.join(self.directory, _FINGERPRINTS)
+        if not os.path.isdir(directory):
+            return
+        keys: dict[str, str] = {}
+        numbers: dict[tuple[str, str, str], str] = {}
+        try:
+            kept = []
+            for one in filter(well_formed, self._listed(_FINGERPRINTS, "fingerprints")):
+                number = numbers.setdefault((one["item"], one["key"], one["label"]), str(len(numbers) + 1))
+                kept.append(dict(one, key=keys.setdefault(one["key"], secrets.token_hex(8)), label=number))
+            write_json(self.path(_COMPARED, secrets.token_hex(8) + ".json"), {"run": self.id, "fingerprints": kept})
+        finally:
+            shutil.rmtree(directory)
+
+    def _listed(self, directory: str, key: str) -> list[t.Mapping[str, t.Any]]:
+        """The mappings listed under `key` in the files of this run in `directory`."""
         found: list[t.Mapping[str, t.Any]] = []
-        for path in self._files("spool"):
+        for path in self._files(directory):
             try:
                 document = _read_mapping(path)
             except ValueError:
                 continue
-            answers = document.get("answers")
-            if document.get("run") == self.id and isinstance(answers, list):
-                found.extend(answer for answer in answers if isinstance(answer, dict))
+            entries = document.get(key)
+            if document.get("run") == self.id and isinstance(entries, list):
+                found.extend(entry for entry in entries if isinstance(entry, dict))
         return found
 
     def _files(self, name: str, prefix: str = "") -> list[str]:

@@ -109,8 +109,8 @@ MISTAKES: list[tuple[str, str, t.Callable[[t.Any], t.Any], tuple[str, ...]]] = [
     (
         "people asked, and no file for their answers",
         CHECKLIST,
-        _with(items=[{"area": "people"}]),
-        ("policy/lab/attestations.yml: does not exist, and the checklist asks people ops.oncall, ",),
+        _with(items=[{"id": "ops.oncall"}, {"id": "ops.escalation"}]),
+        ("policy/lab/attestations.yml: does not exist, and the checklist asks people ops.oncall, ops.escalation",),
     ),
     (
         "answer of somebody who may not give it",

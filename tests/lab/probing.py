@@ -35,19 +35,19 @@ def observations(host: str, probe: str, *asked: t.Mapping[str, t.Any], secrets: 
     return answers
 
 
-def observed(host: str, probe: str, **with_: t.Any) -> dict[str, t.Any]:
+def observed(host: str, probe: str, /, **with_: t.Any) -> dict[str, t.Any]:
     """The answer to one question: `value` and `evidence`, or `error` and `remedy`."""
     return observations(host, probe, with_)[0]
 
 
-def value(host: str, probe: str, **with_: t.Any) -> t.Any:
+def value(host: str, probe: str, /, **with_: t.Any) -> t.Any:
     """What was seen; a probe that could not look fails the test."""
     answer = observed(host, probe, **with_)
     assert "error" not in answer, answer
     return answer["value"]
 
 
-def error(host: str, probe: str, **with_: t.Any) -> str:
+def error(host: str, probe: str, /, **with_: t.Any) -> str:
     """Why the probe could not look; an observation fails the test."""
     answer = observed(host, probe, **with_)
     assert "value" not in answer, answer

@@ -48,7 +48,7 @@ DECISIONS = {
         "{at_least: UNDECIDED, as: size, tolerance: 7%}": "{at_least: 2GB, as: size, tolerance: 7%}",
         "{at_least: UNDECIDED, as: size, tolerance: 15%}": "{at_least: 8GB, as: size, tolerance: 15%}",
         "{contains: [UNDECIDED]}": "{contains: [notes]}",
-        "  - area: docker": "  - id: os.ntp.synced\n    expect: {equals: own clock}\n\n  - area: docker",
+        "  - id: os.ntp.synced": "  - id: os.ntp.synced\n    expect: {equals: own clock}",
     },
     "checklists/catalogue/launch.yml": {"{{ preflight_address }}UNDECIDED": "{{ preflight_address }}" + HEALTH},
 }
@@ -215,7 +215,6 @@ def registry(served: User) -> t.Iterator[tuple[str, str]]:
     on(WATCH, "apt-get", "purge", "-qy", "docker-registry", "apache2-utils")
 
 
-@pytest.mark.long
 def test_a_release_is_pulled_from_a_private_registry(served: User, registry: tuple[str, str]) -> None:
     pinned, password = registry
     before = _serving()

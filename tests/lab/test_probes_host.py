@@ -9,21 +9,11 @@ import typing as t
 import pytest
 
 from .conftest import APP, DATA, await_, containers, on
-from .probing import observed
+from .probing import error, observed, value
+
+pytestmark = pytest.mark.long
 
 PLACE = "/srv/probes-host"
-
-
-def value(host: str, probe: str, **with_: t.Any) -> t.Any:
-    answer = observed(host, probe, **with_)
-    assert "error" not in answer, answer
-    return answer["value"]
-
-
-def error(host: str, probe: str, **with_: t.Any) -> str:
-    answer = observed(host, probe, **with_)
-    assert "value" not in answer, answer
-    return str(answer["error"])
 
 
 def write(host: str, path: str, text: str) -> None:
@@ -80,8 +70,8 @@ def test_the_newest_backup() -> None:
 
 
 def test_a_value_of_a_file_that_a_role_wrote() -> None:
-    assert value(APP, "file", fact="value", path="/etc/fail2ban/jail.local", format="ini", key="sshd.enabled") == "true"
-    assert "there is no sshd.absent" in error(APP, "file", fact="value", path="/etc/fail2ban/jail.local", format="ini", key="sshd.absent")
+    assert value(APP, "file", fact="value", path="/etc/fail2ban/jail.d/gonogo.local", format="ini", key="sshd.enabled") == "true"
+    assert "there is no sshd.absent" in error(APP, "file", fact="value", path="/etc/fail2ban/jail.d/gonogo.local", format="ini", key="sshd.absent")
 
 
 def test_a_secret_is_not_read() -> None:
@@ -400,8 +390,8 @@ def test_lines_of_a_unit() -> None:
 def test_lines_of_a_container() -> None:
     (container,) = containers()
     on(APP, "python3", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1/api/v1/health')")
-    everything = on(APP, "docker", "logs", "--since", "90s", container).splitlines()
-    seen = value(APP, "logs", fact="count", container=container, pattern=".", window="2min", whole=False)
+    everything = on(APP, "sh", "-c", "docker logs --since 1h %s 2>&1" % container).splitlines()
+    seen = value(APP, "logs", fact="count", container=container, pattern=".", window="2h", whole=False)
     assert seen >= len(everything) > 0
     assert value(APP, "logs", fact="count", container=container, pattern="no line says this", window="2min", whole=False) == 0
     assert "the logs of container gng-absent cannot be read: NotFound" in error(APP, "logs", fact="count", container="gng-absent", pattern=".", window="2min")

@@ -11,6 +11,8 @@ import pytest
 from .conftest import APP, DATA, await_, lab, on
 from .probing import error, observations, observed, value
 
+pytestmark = pytest.mark.long
+
 WATCH = "lab-watch"
 HEALTH = "http://127.0.0.1/api/v1/health"
 NOTES = "http://127.0.0.1/api/v1/notes"

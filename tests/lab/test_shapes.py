@@ -176,8 +176,8 @@ def managed(fleet: None, project: Project) -> Project:
     project.edit(HOSTS, _managed)
     project.edit(MAIN, exposed)
     # Not from lab-data, which is the same machine.
-    looks = [{"id": "fw.others.blocked", "from": "app"}, {"id": "fw.ssh.reachable", "from": "app"}]
-    project.edit("checklists/demo.yml", lambda data: dict(data, items=data["items"] + looks))
+    looks = ("fw.others.blocked", "fw.ssh.reachable")
+    project.edit("checklists/demo.yml", lambda data: dict(data, items=[dict(one, **{"from": "app"}) if one["id"] in looks else one for one in data["items"]]))
     project.edit(GATE, lambda data: dict(data, managed=[MANAGED], fleet=dict(data["fleet"], db=[MANAGED])))
     on(APP, "sh", "-c", "python3 -c 'import psycopg2' 2>/dev/null || apt-get install -qy --no-install-recommends python3-psycopg2")
     return project

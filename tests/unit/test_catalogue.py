@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import datetime
 import pathlib
+import re
 import tempfile
 
 import pytest
@@ -15,21 +16,20 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES
 from ansible_collections.gonogo.preflight.plugins.module_utils._questions import Attest
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import Waiver
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._catalogue import (
     COLLECTION,
     check_groups,
     load_catalogue,
-    load_checklist,
-    load_policy,
     templated,
 )
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._checklists import load_checklist
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._policy import load_policy
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import InputError, load, nearest
 
 CHECKLISTS = pathlib.Path(COLLECTION) / "checklists"
-GROUPS = {"all", "app", "db", "cache", "monitoring", "gpu"}
+GROUPS = {"all", "app", "db", "cache", "monitoring", "gpu", "control"}
 
 ITEM = {
     "id": "infra.cpu.cores",
@@ -42,6 +42,8 @@ ITEM = {
     "with": {"fact": "cpu_cores"},
     "expect": {"at_least": 24},
 }
+
+SEEN_FROM_AFAR = {"probe": "http", "with": {"fact": "status", "url": "http://x/"}}
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def test_the_shipped_catalogue_loads():
         assert item.why, item.id
         assert item.remedy or item.fixed_by or item.attest, "%s says neither what mends it nor which role does" % item.id
         assert item.expected, item.id
-    check_groups("shipped", list(items.values()), GROUPS)
+    check_groups(list(items.values()), GROUPS)
 
 
 @pytest.mark.parametrize("path", sorted(CHECKLISTS.glob("*.yml")), ids=lambda path: path.stem)
@@ -93,7 +95,7 @@ def test_the_shipped_checklists_load(path):
 @pytest.mark.parametrize("path", sorted((pathlib.Path(COLLECTION) / "policy").iterdir()), ids=lambda path: path.name)
 def test_the_shipped_policies_load(path):
     policy = load_policy(str(path), [*load_catalogue([str(CHECKLISTS)]), "run.provisioned"])
-    assert (CHECKLISTS / (policy.checklist + ".yml")).exists()
+    assert all((CHECKLISTS / (name + ".yml")).exists() for name in policy.checklists)
     assert policy.fleet
 
 
@@ -118,6 +120,11 @@ def test_an_item_that_people_answer_is_asked_once_before_anything_starts(catalog
     assert item.expected == "answered by operations within the last 30 days"
 
 
+def test_people_may_be_asked_what_nobody_knows_before_the_release_serves(catalogue_of):
+    (item,) = catalogue_of({**ASKED, "stage": "ongoing"}).values()
+    assert (item.stage, item.attest is None) == ("ongoing", False)
+
+
 def test_a_checklist_says_who_answers_and_for_how_long(write, catalogue_of):
     path = write("sports.yml", {"items": [{"id": "ops.oncall", "who": ["security", "product"], "holds": "1 day"}]})
     (item,) = load_checklist(path, catalogue_of(ASKED))
@@ -126,7 +133,7 @@ def test_a_checklist_says_who_answers_and_for_how_long(write, catalogue_of):
 
 BAD_QUESTIONS = {
     "a probe": ({"probe": "os"}, "probe", "unknown key 'probe'"),
-    "a stage": ({"stage": "live"}, "stage", "unknown key 'stage'"),
+    "a stage in which nobody answers": ({"stage": "live"}, "stage", "`stage` is 'live'; known: host, ongoing"),
     "no question": ({"question": None}, "id", "`question` is missing"),
     "nobody to answer": ({"who": []}, "who", "`who` is empty; it lists the roles whose people may answer"),
     "who that is text": ({"who": "operations"}, "who", "item ops.oncall: `who` is 'operations'; it is a list of names"),
@@ -172,8 +179,20 @@ def test_an_item_has_its_defaults(catalogue_of):
 
 
 def test_an_item_says_how_it_is_asked(catalogue_of):
-    (item,) = catalogue_of({**ITEM, "severity": "warn", "per": "group", "from": "outside", "limit": 20, "stage": "live"}).values()
+    entry = {**ITEM, "probe": "http", "with": {"fact": "status", "url": "http://x/"}, "severity": "warn", "per": "group", "from": "outside"}
+    (item,) = catalogue_of({**entry, "limit": 20, "stage": "live"}).values()
     assert (item.severity, item.per, item.looks_from, item.limit, item.stage) == ("warn", "group", "outside", 20.0, "live")
+
+
+def test_an_item_without_a_probe_says_which_it_needs(catalogue_of):
+    entry = {key: value for key, value in ITEM.items() if key not in ("probe", "with")}
+    (item,) = catalogue_of({**entry, "needs": "backup, age of the last restore", "fixed_by": "none yet", "stage": "ongoing"}).values()
+    assert (item.needs, item.probe, item.arguments, item.fixed_by, item.expected) == ("backup, age of the last restore", "", {}, "", "at least 24")
+
+
+def test_what_belongs_to_a_platform_is_asked_of_people_or_of_a_probe(catalogue_of):
+    asked, probed = catalogue_of({**ASKED, "class": "platform"}, {**ITEM, "class": "platform"}).values()
+    assert (bool(asked.attest), asked.probe, probed.attest, probed.probe) == (True, "", None, "hardware")
 
 
 def test_items_of_several_places_are_one_catalogue(write, tmp_path):
@@ -212,9 +231,17 @@ BAD_ITEMS = {
     "why that is a list": ({"why": ["a"]}, "why", "`why` is ['a'], not text"),
     "unknown class": ({"class": "provisioned"}, "class", "`class` is 'provisioned'; did you mean 'provision'?"),
     "unknown stage": ({"stage": "hosts"}, "stage", "`stage` is 'hosts'; did you mean 'host'?"),
-    "stage to come": ({"stage": "candidate"}, "stage", "`stage` is 'candidate'; known: host, live"),
+    "from elsewhere for what a machine sees of itself": ({"from": "outside"}, "from", "`from` is 'outside', but probe hardware sees the machine it runs on"),
+    "from outside for files": (
+        {"probe": "file", "with": {"fact": "exists", "path": "/x"}, "from": "outside"},
+        "from",
+        "`from` is 'outside', but probe file sees the machine it runs on",
+    ),
+    "needs beside a probe": ({"needs": "cores"}, "probe", "`probe` does not go with `needs`, which names a probe that there is not yet"),
+    "needs that is empty": ({"needs": "", "probe": ..., "with": ...}, "id", "`needs` is missing"),
+    "a question beside a probe": ({"question": "Enough?"}, "question", "unknown key 'question'"),
     "unknown probe": ({"probe": "hardwear"}, "probe", "`probe` is 'hardwear'; did you mean 'hardware'?"),
-    "unknown probe, nothing near": ({"probe": "zzz"}, "probe", "`probe` is 'zzz'; known: " + ", ".join(sorted(PROBES))),
+    "unknown probe, nothing near": ({"probe": "zzz"}, "probe", "`probe` is 'zzz'; known: ci, command, docker"),
     "hosts of another type": ({"hosts": ["app"]}, "hosts", "`hosts` is ['app'], not text"),
     "with missing": ({"with": None}, "id", "`with` is missing"),
     "with of another type": ({"with": ["fact"]}, "with", "`with` is ['fact'], not a mapping"),
@@ -224,7 +251,11 @@ BAD_ITEMS = {
     "expect missing": ({"expect": None}, "id", "`expect` is missing"),
     "expect empty": ({"expect": {}}, "expect", "`expect`: an expectation has exactly one operator"),
     "expect without operator": ({"expect": 24}, "expect", "`expect`: an expectation is a mapping such as {at_least: 4}, not 24"),
-    "expect with unknown operator": ({"expect": {"minimum": 4}}, "minimum", "`expect`: unknown operator 'minimum'; known: as, at_least, at_most, before"),
+    "expect with unknown operator": (
+        {"expect": {"minimum": 4}},
+        "minimum",
+        "`expect`: unknown operator 'minimum'; known: all_of, as, at_least, at_most, before",
+    ),
     "expect with misspelled operator": ({"expect": {"at_leest": 4}}, "at_leest", "`expect`: unknown operator 'at_leest'; did you mean 'at_least'?"),
     "expect with misspelled type": ({"expect": {"at_most": "2s", "as": "durration"}}, "as", "`expect`: `as` is 'durration'; did you mean 'duration'?"),
     "expect a duration without its type": ({"expect": {"at_most": "2s"}}, "at_most", "'2s' is not a number; for a duration add `as: duration`"),
@@ -238,6 +269,11 @@ BAD_ITEMS = {
     "expect a date": ({"expect": {"equals": datetime.date(2027, 1, 31)}}, "equals", "2027-01-31 is a date, not text; put it in quotes"),
     "unknown severity": ({"severity": "warning"}, "severity", "`severity` is 'warning'; did you mean 'warn'?"),
     "unknown per": ({"per": "hosts"}, "per", "`per` is 'hosts'; did you mean 'host'?"),
+    "one host of a group that is compared": (
+        {"probe": "environment", "with": {"fact": "fingerprint", "path": "/x", "name": "A"}, "expect": {"empty": True}, "per": "group"},
+        "per",
+        "`per` is 'group', but fact fingerprint is compared between hosts",
+    ),
     "from of another type": ({"from": 5}, "from", "`from` is 5, not text"),
     "limit of another type": ({"limit": "20 s"}, "limit", "`limit` is '20 s'; it is seconds between 0.1 and 60.0"),
     "limit too long": ({"limit": 600}, "limit", "`limit` is 600; it is seconds between 0.1 and 60.0"),
@@ -249,7 +285,7 @@ BAD_ITEMS = {
 @pytest.mark.parametrize("case", BAD_ITEMS)
 def test_a_bad_item_is_named_with_file_line_and_what_is_right(write, tmp_path, case):
     changes, key, message = BAD_ITEMS[case]
-    entry = {**ITEM, **changes}
+    entry = {key: value for key, value in {**ITEM, **changes}.items() if value is not ...}
     text = yaml.safe_dump({"items": [entry]}, sort_keys=False)
     path = write("catalogue/hardware.yml", text)
     with pytest.raises(InputError) as raised:
@@ -388,6 +424,10 @@ BAD_CHECKLISTS = {
     "a probe of its own": ({"items": [{"id": "infra.cpu.cores", "probe": "os"}]}, "item infra.cpu.cores: unknown key 'probe'"),
     "a bad threshold": ({"items": [{"id": "infra.cpu.cores", "expect": {"at_least": "many"}}]}, "item infra.cpu.cores: `expect`: 'many' is not a number"),
     "a bad severity": ({"items": [{"id": "infra.cpu.cores", "severity": "no"}]}, "item infra.cpu.cores: `severity` is 'no'; known: block, warn"),
+    "no reason for what does not apply": (
+        {"items": [{"id": "infra.cpu.cores", "not_applicable": " "}]},
+        "item infra.cpu.cores: `not_applicable` is missing: it says why this system does not need the item",
+    ),
     "hosts that are nothing": ({"items": [{"id": "infra.cpu.cores", "hosts": ""}]}, "item infra.cpu.cores: `hosts` is '', not text"),
 }
 
@@ -406,19 +446,31 @@ def test_a_bad_checklist(write, catalogue_of, case):
     ("changes", "message"),
     [
         ({"hosts": "databases"}, "item infra.cpu.cores: `hosts: databases` is no group of the inventory, and preflight_groups does not map it"),
+        ({"hosts": "cach"}, "item infra.cpu.cores: `hosts: cach` is no group of the inventory, and preflight_groups does not map it; did you mean 'cache'?"),
         ({"from": "nowhere"}, "item infra.cpu.cores: `from: nowhere` is neither host, outside, controller nor a group"),
     ],
 )
 def test_a_group_that_the_inventory_does_not_have(catalogue_of, changes, message):
-    items = list(catalogue_of({**ITEM, **changes}).values())
+    items = list(catalogue_of({**ITEM, **SEEN_FROM_AFAR, **changes}).values())
     with pytest.raises(InputError) as raised:
-        check_groups("sports.yml", items, GROUPS)
-    assert str(raised.value) == "sports.yml: " + message
+        check_groups(items, GROUPS)
+    assert re.search(r"catalogue/hardware\.yml:2: %s" % re.escape(message), str(raised.value))
 
 
 @pytest.mark.parametrize("place", ["host", "outside", "controller", "app"])
 def test_places_to_look_from(catalogue_of, place):
-    check_groups("sports.yml", list(catalogue_of({**ITEM, "from": place}).values()), GROUPS)
+    check_groups(list(catalogue_of({**ITEM, **SEEN_FROM_AFAR, "from": place}).values()), GROUPS)
+
+
+def test_files_of_the_project_are_looked_at_on_the_controller(catalogue_of):
+    (item,) = catalogue_of({**ITEM, "probe": "file", "with": {"fact": "exists", "path": "/x"}, "from": "controller"}).values()
+    assert item.looks_from == "controller"
+
+
+def test_the_group_of_what_does_not_apply_need_not_exist(write, catalogue_of):
+    catalogue = catalogue_of({**ITEM, "hosts": "databases"})
+    path = write("sports.yml", {"items": [{"id": "infra.cpu.cores", "not_applicable": "no database of its own"}]})
+    check_groups(load_checklist(path, catalogue), GROUPS)
 
 
 # Policy
@@ -451,10 +503,17 @@ def test_a_policy(policy):
     )
 
 
+def test_several_systems_share_the_hosts(policy):
+    assert (policy().checklists, policy({**GATE, "checklist": ["sports", "odds"]}).checklists) == (("demo",), ("sports", "odds"))
+
+
 BAD_GATES = {
     "no checklist": ({"checklist": None}, "`checklist` is None; it is the name of a file in checklists/"),
     "a checklist elsewhere": ({"checklist": "../demo"}, "`checklist` is '../demo'"),
-    "a checklist of another type": ({"checklist": ["demo"]}, "`checklist` is ['demo']"),
+    "a checklist of another type": ({"checklist": {"demo": 1}}, "`checklist` is {'demo': 1}; it is the name of a file in checklists/, or a list of such names"),
+    "no checklist in the list": ({"checklist": []}, "`checklist` is []"),
+    "a checklist elsewhere in the list": ({"checklist": ["demo", "/etc/x"]}, "`checklist` is ['demo', '/etc/x']"),
+    "one checklist twice": ({"checklist": ["demo", "demo"]}, "`checklist` names one file twice: demo, demo"),
     "no fleet": ({"fleet": None}, "`fleet` is missing; it maps each group to the hosts that must be in it"),
     "an empty fleet": ({"fleet": {}}, "`fleet` is missing"),
     "a fleet that is a list": ({"fleet": ["app1"]}, "`fleet` is missing; it maps"),

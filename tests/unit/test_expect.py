@@ -114,6 +114,11 @@ TRUTH = [
     ("TLSv1.1", {"matches": r"^TLSv1\.[23]$"}, False),
     (13, {"matches": "^13$"}, True),
     ("", {"matches": "."}, False),
+    # all_of
+    (16, {"all_of": [{"at_least": 15}, {"at_most": 20}]}, True),
+    (14, {"all_of": [{"at_least": 15}, {"at_most": 20}]}, False),
+    (21, {"all_of": [{"at_least": 15}, {"at_most": 20}]}, False),
+    ("15", {"all_of": [{"equals": "15"}, {"equals": "16"}]}, False),
     # empty
     ([], {"empty": True}, True),
     ("", {"empty": True}, True),
@@ -155,6 +160,7 @@ INCOMPARABLE = [
     ({"any": 1}, {"contains": ["any"]}, "is not a list"),
     (["any", "x"], {"contains": ["1GB"], "as": "size"}, "'any' is not a size"),
     (["a"], {"matches": "a"}, "['a'] is not text"),
+    ("x", {"all_of": [{"equals": "y"}, {"at_least": 15}]}, "'x' is not a number"),
     (True, {"matches": "True"}, "True is not text"),
     (["x"], {"equals": "x", "as": "text"}, "['x'] is not text"),
     (0, {"empty": True}, "0 is neither a list nor text"),
@@ -185,11 +191,11 @@ REFUSED = [
     (None, "an expectation is a mapping such as {at_least: 4}, not None"),
     ([], "an expectation is a mapping"),
     ("UTC", "an expectation is a mapping such as {at_least: 4}, not 'UTC'"),
-    ({}, "exactly one operator of equals, one_of, at_least, at_most, between, within, before, contains, matches, empty"),
+    ({}, "exactly one operator of equals, one_of, at_least, at_most, between, within, before, contains, matches, empty, all_of"),
     ({"as": "size"}, "exactly one operator"),
     ({"equals": 1, "at_least": 1}, "exactly one operator, not equals and at_least"),
     ({"at_least": 24, "at_most": 48}, "exactly one operator, not at_least and at_most; say between: [low, high]"),
-    ({"is": 1}, "unknown operator 'is'; known: as, at_least, at_most, before, between, contains"),
+    ({"is": 1}, "unknown operator 'is'; known: all_of, as, at_least, at_most, before, between, contains"),
     ({"at_leest": 1}, "unknown operator 'at_leest'; did you mean 'at_least'?"),
     ({"At_Least": 1}, "did you mean 'at_least'?"),
     ({"betwen": [1, 2]}, "did you mean 'between'?"),
@@ -277,6 +283,11 @@ REFUSED = [
     ({"before": "0001-01-01"}, "is a date before 1970 or after 2199"),
     ({"before": "2027-01-31", "as": "text"}, "`before` compares as date, not as text"),
     ({"equals": [datetime.date(2027, 1, 31)]}, "2027-01-31 is a date, not text; put it in quotes"),
+    ({"all_of": [{"at_least": 15}]}, "`all_of` needs a list of at least two expectations"),
+    ({"all_of": {"at_least": 15}}, "`all_of` needs a list of at least two expectations"),
+    ({"all_of": [{"at_least": 15}, {"at_leest": 16}]}, "did you mean 'at_least'?"),
+    ({"all_of": [{"at_least": 15}, {"all_of": [{"at_least": 15}, {"at_most": 16}]}]}, "`all_of` stands in `all_of`; write one list"),
+    ({"all_of": [{"at_least": 15}, {"at_most": 16}], "as": "number"}, "`as` does not go with `all_of`"),
     ({"matches": ""}, "`matches` needs a regular expression"),
     ({"matches": 5}, "`matches` needs a regular expression, not 5"),
     ({"matches": "("}, "'(' is no regular expression"),
@@ -322,6 +333,10 @@ WEAKER = [
     ({"equals": 1}, {"equals": True}, True),
     ({"equals": 1.0, "as": "text"}, {"equals": 1, "as": "text"}, True),
     ({"equals": {"a": 1, "b": 2}}, {"equals": {"b": 2, "a": 1}}, False),
+    ({"all_of": [{"at_least": 24}, {"at_most": 48}]}, {"at_least": 20}, False),
+    ({"all_of": [{"at_least": 24}, {"at_most": 48}]}, {"at_least": 30}, True),
+    ({"equals": 30}, {"all_of": [{"at_least": 24}, {"at_most": 48}]}, False),
+    ({"at_least": 24}, {"all_of": [{"at_least": 24}, {"at_most": 48}]}, True),
     ({"matches": "^a"}, {"matches": "^a"}, False),
     ({"matches": "^a"}, {"matches": "^ab"}, True),
     ({"empty": True}, {"empty": True}, False),
@@ -393,6 +408,7 @@ WORDS = [
     ({"at_most": 90}, "at most 90"),
     ({"contains": ["any"]}, "contains any"),
     ({"matches": "^a$"}, "matches ^a$"),
+    ({"all_of": [{"at_least": 15}, {"equals": 16}]}, "at least 15 and 16"),
     ({"empty": True}, "none"),
     ({"empty": False}, "at least one"),
     ({"between": [24, 48]}, "between 24 and 48"),
@@ -453,6 +469,7 @@ EDGES = [
     ({"at_most": "2027-01-01", "as": "date"}, ["2027-01-01", "2026-12-31T23:59Z"], ["2027-01-01T00:01Z"]),
     ({"contains": [24]}, [[24], [1, 24.0]], [[], [23.999], ["24"]]),
     ({"matches": "^24$"}, [24, "24"], [24.001, "240", "x"]),
+    ({"all_of": [{"at_least": 24}, {"at_most": 48}]}, [24, 48], [23.999, 48.001]),
     ({"empty": True}, [[], ""], [["x"], "x"]),
     ({"empty": False}, [["x"], "x"], [[], ""]),
 ]
@@ -597,10 +614,14 @@ ALL_VALUES = [*itertools.chain.from_iterable(values for values in OF_KIND.values
 ALL_KINDS = tuple(sorted(OF_KIND))
 
 
+def expectations(kinds=ALL_KINDS):
+    """An expectation of values near each other, or several of them; most are accepted."""
+    return one_expectation(kinds) | st.lists(one_expectation(kinds), min_size=2, max_size=3).map(lambda several: {"all_of": several})
+
+
 @st.composite
-def expectations(draw, kinds=ALL_KINDS):
-    """An expectation of values near each other; most of them are accepted."""
-    operator = draw(st.sampled_from(sorted(OPERATORS)))
+def one_expectation(draw, kinds):
+    operator = draw(st.sampled_from(sorted(set(OPERATORS) - {"all_of"})))
     kind = {"within": "duration", "before": "date"}.get(operator) or draw(st.sampled_from(kinds))
     values = st.sampled_from(OF_KIND[kind])
     several = st.lists(values, min_size=1, max_size=3)

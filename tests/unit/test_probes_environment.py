@@ -12,6 +12,7 @@ import types
 
 import pytest
 
+from ansible_collections.gonogo.preflight.plugins.module_utils._fingerprint import challenge, opened
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes import _docker, _environment
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
 
@@ -103,6 +104,30 @@ def test_length(env, name, more, value):
 
 
 @pytest.mark.parametrize(
+    ("text", "name", "more", "value", "evidence"),
+    [
+        ("SECRET_KEY=%s\nSEED=x\n" % (ROLLED + OTHER), "SECRET_KEY", {}, 64, "judged there"),
+        (FILE, "SECRET_KEY", {}, 0, "DATABASE_URL has it too"),
+        (FILE, "DATABASE_URL", {"part": "password"}, 32, "judged there"),
+        (FILE, "REDIS_URL", {"part": "password"}, 0, "a default or a placeholder"),
+        (FILE, "WEAK_PASSWORD", {}, 0, "a default or a placeholder"),
+        ("SECRET_KEY=%s\n" % ("ab1" * 30), "SECRET_KEY", {}, 0, "too repetitive"),
+        ("JWT_SECRET_KEY=%s\n" % OTHER, "JWT_SECRET_KEY", {"example": True}, 0, "SEED in "),
+        ("JWT_SECRET_KEY=%s\n" % OTHER, "JWT_SECRET_KEY", {}, 32, "judged there"),
+    ],
+)
+def test_the_length_of_a_value_that_is_nobody_elses(env, example, text, name, more, value, evidence):
+    seen = env("own_length", text, name=name, **({"example": example} if more.pop("example", False) else more))
+    assert seen.value == value and silent(repr(seen))
+    assert evidence in seen.evidence
+
+
+def test_the_length_of_what_is_not_set_is_an_error(env):
+    assert "is not set" in error(env, "own_length", name="ABSENT")
+    assert "is set and empty" in error(env, "own_length", name="EMPTY")
+
+
+@pytest.mark.parametrize(
     ("name", "more", "least", "most"),
     [("SECRET_KEY", {}, 120, 165), ("DATABASE_URL", {"part": "password"}, 120, 165), ("WEAK_PASSWORD", {}, 5, 25), ("REDIS_URL", {"part": "password"}, 0, 15)],
 )
@@ -135,6 +160,42 @@ def test_reused(env, example):
     seen = env("reused", name="WEAK_PASSWORD", example=example)
     assert seen.value == ["SECRET_KEY in " + example] and silent(repr(seen))
     assert env("reused", name="POSTGRES_PASSWORD", example=example).value == []
+
+
+GIVEN = challenge(b"key", "env.secret_key.own")
+
+
+@pytest.fixture
+def fingerprinted(tmp_path):
+    """fingerprinted(name, ...) -> (fingerprint, observation), as by a controller that sent a challenge."""
+
+    def ask(name, text=FILE, secret="challenge", **more):
+        (tmp_path / "app.env").write_text(text)
+        probe = _environment.EnvironmentProbe({"challenge": GIVEN})
+        seen = probe.observe({"fact": "fingerprint", "path": str(tmp_path / "app.env"), "name": name, "secret": secret, **more})
+        return opened(seen.value, GIVEN), seen
+
+    return ask
+
+
+def test_a_fingerprint_is_equal_where_the_values_are(fingerprinted):
+    rolled, seen = fingerprinted("SECRET_KEY")
+    assert fingerprinted("DATABASE_URL", part="password")[0] == rolled == fingerprinted("A", text="A='%s' # again" % ROLLED)[0]
+    assert rolled not in [fingerprinted(name)[0] for name in ("DATABASE_URL", "JWT_SECRET_KEY", "WEAK_PASSWORD")]
+    assert silent(repr(seen)) and rolled not in repr(seen) and GIVEN[:64] not in repr(seen) and GIVEN[64:] not in repr(seen)
+
+
+@pytest.mark.parametrize("secret", [None, "", "another"])
+def test_a_fingerprint_needs_the_key_of_the_controller(fingerprinted, secret):
+    assert error(fingerprinted, "SECRET_KEY", secret=secret) == "no key to fingerprint with was given"
+
+
+@pytest.mark.parametrize("given", ["x", GIVEN[:64], GIVEN + "00", GIVEN.upper()])
+def test_a_challenge_that_is_none_is_an_error_that_does_not_quote_it(tmp_path, given):
+    (tmp_path / "app.env").write_text(FILE)
+    probe = _environment.EnvironmentProbe({"challenge": given})
+    asked = {"path": str(tmp_path / "app.env"), "name": "SECRET_KEY", "secret": "challenge"}
+    assert error(lambda fact: probe.observe({"fact": fact, **asked}), "fingerprint") == "the environment probe failed: ValueError"
 
 
 def test_what_refers_to_the_secret_may_be_it(env):
@@ -180,7 +241,7 @@ def test_an_owner_without_a_name_is_a_number(env, tmp_path, monkeypatch):
     assert seen.value == "0600 %d:%d" % (status.st_uid, status.st_gid)
 
 
-JUDGED = ["value", "length", "entropy", "default", "reused"]
+JUDGED = ["value", "length", "entropy", "default", "reused", "fingerprint"]
 
 
 @pytest.mark.parametrize("fact", JUDGED)
@@ -189,7 +250,7 @@ def test_what_is_not_set_cannot_be_judged(env, fact, name, message):
     assert message in error(env, fact, name=name)
 
 
-@pytest.mark.parametrize("fact", ["length", "entropy", "default", "reused"])
+@pytest.mark.parametrize("fact", ["length", "entropy", "default", "reused", "fingerprint"])
 @pytest.mark.parametrize("name", ["ENVIRONMENT", "PLAIN_URL"])
 def test_a_password_that_is_not_there_cannot_be_judged(env, fact, name):
     assert "is no URL with a password" in error(env, fact, name=name, part="password")

@@ -10,6 +10,7 @@ import pathlib
 import pwd
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 from hypothesis import given
@@ -285,12 +286,13 @@ def nobodys(repo):
     if os.geteuid() != 0:
         pytest.skip("only root gives a repository away")
     nobody = pwd.getpwnam("nobody")
-    for parent in repo.parents:
-        if parent.is_relative_to("/tmp") and parent != pathlib.Path("/tmp"):
-            parent.chmod(0o755)
-    for path in (repo, *repo.rglob("*")):
-        os.chown(path, nobody.pw_uid, nobody.pw_gid)
-    return repo
+    # Others may not enter pytest's own directory.
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        given = pathlib.Path(shutil.copytree(repo, pathlib.Path(directory) / "app"))
+        for path in (given, *given.rglob("*")):
+            os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        yield given
 
 
 @pytest.mark.parametrize("fact", FACTS)

@@ -52,7 +52,7 @@ def resolver(monkeypatch):
                 raise answer
             if callable(answer):
                 return answer()
-            return [(socket.AF_INET, kind, 0, "", (address, port)) for address in answer]
+            return [(socket.AF_INET6 if ":" in address else socket.AF_INET, kind, 0, "", (address, port)) for address in answer]
 
         monkeypatch.setattr(_network.socket, "getaddrinfo", getaddrinfo)
 
@@ -166,6 +166,15 @@ def test_a_target_whose_name_is_not_known_was_not_tried(resolver, fact, answer, 
     resolver({"app.example": answer})
     more = {"targets": ["app.example:1"]} if fact == "tcp" else {"urls": ["https://app.example/"]}
     assert words in error(fact, **more)
+
+
+def test_an_address_that_this_host_cannot_try_does_not_stand_for_the_others(listening, resolver):
+    # Nobody connects to a link's address without saying which link, as a host without IPv6 does not to any such address.
+    port = listening.rpartition(":")[2]
+    resolver({"both": ["fe80::1", "127.0.0.1"], "one": ["fe80::1"], "closed": ["fe80::1", "127.0.0.2"]})
+    assert look("tcp", targets=["both:" + port]).value == []
+    assert look("tcp", targets=["closed:" + port]).value == ["closed:" + port]
+    assert "one could not be tried" in error("tcp", targets=["one:" + port])
 
 
 def test_a_limit_of_this_host_is_not_the_targets(listening, monkeypatch):

@@ -99,6 +99,30 @@ def story(tmp_path):
 # The verdict
 
 
+def test_what_is_asked_beside_the_doors_is_shown_and_holds_nothing_shut(story):
+    late = dataclasses.replace(AOF, item="backup.restored", door="ongoing", title="Restored lately")
+    done = story.asked(AOF, late).answered(answer(AOF), answer(late, "fail", "40 days")).gated("start").report("start")
+    assert (done.word, [(row.question.item, row.outcome) for row in done.rows]) == ("GO", [("redis.aof", "pass"), ("backup.restored", "warned")])
+    results, checklist = story.written("start")
+    assert [one["door"] for one in results["results"]] == ["start", "ongoing"]
+    assert "40 days" in checklist
+    assert "backup.restored" in story.page("start")
+
+
+def test_what_this_run_did_not_ask_beside_the_doors_is_left_to_the_runs_that_do(story):
+    late = dataclasses.replace(AOF, item="backup.restored", door="ongoing")
+    done = story.asked(AOF, late).answered(answer(AOF)).gated("start").report("start")
+    assert [row.question.item for row in done.rows] == ["redis.aof"]
+
+
+def test_a_report_tells_where_the_checklists_disagree(story):
+    told = "pg.version: expectation: at least 15 in checklist sports, at least 16 in checklist odds; at least 16 holds"
+    results, checklist = story.asked(AOF, disagreements=[told]).answered(answer(AOF)).gated("start").written("start")
+    assert results["disagreements"] == [told]
+    assert "- pg.version: expectation" in checklist.replace("\\", "")
+    assert told in story.page("start")
+
+
 def test_go_takes_answers_and_a_gate_that_said_so(story):
     story.asked(AOF).answered(answer(AOF))
     report = story.report()

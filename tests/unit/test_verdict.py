@@ -40,6 +40,8 @@ ANSWER = {
     "at": NOW - 1,
 }
 WARN = dataclasses.replace(QUESTION, severity="warn")
+UNPROBED = dataclasses.replace(QUESTION, needs="redis, age of its last copy")
+UNNEEDED = dataclasses.replace(QUESTION, not_applicable="no cache of its own (checklist odds)")
 FAIL = dict(ANSWER, status="fail", observed="no")
 ERROR = dict(ANSWER, status="error", error="Redis does not answer")
 WAIVER = Waiver("waiver", "redis.aof", "moving to a replica", "ann", ("data1",), NOW + 1)
@@ -106,6 +108,15 @@ CASES = {
     "waiver of another item": ([FAIL], QUESTION, [OTHER_ITEM], "fail", "fail", False, ""),
     "waivers, one of which covers": ([FAIL], QUESTION, [EXPIRED, ELSEWHERE, WAIVER], "fail", "waived", True, "(ann)"),
     "not applicable": ([], QUESTION, [NOT_HERE], "missing", "not_applicable", True, "no cache here (ann)"),
+    "no probe yet": ([], UNPROBED, [], "error", "error", False, "no probe yet: needs redis, age of its last copy"),
+    "no probe yet, and yet answered": ([ANSWER], UNPROBED, [], "error", "error", False, "no probe yet"),
+    "no probe yet, warn": ([], dataclasses.replace(UNPROBED, severity="warn"), [], "error", "error", False, "no probe yet"),
+    "no probe yet, waived": ([], UNPROBED, [WAIVER], "error", "waived", True, "moving to a replica (ann)"),
+    "no probe yet, waived no more": ([], UNPROBED, [EXPIRED], "error", "error", False, "no probe yet"),
+    "no probe yet, not applicable": ([], UNPROBED, [NOT_HERE], "missing", "not_applicable", True, "no cache here (ann)"),
+    "not needed by the checklist": ([], UNNEEDED, [], "missing", "not_applicable", True, "no cache of its own (checklist odds)"),
+    "not needed, and yet answered": ([FAIL], UNNEEDED, [], "missing", "not_applicable", True, "no cache of its own"),
+    "not needed of people": ([], dataclasses.replace(UNNEEDED, vantage="people"), [], "missing", "not_applicable", True, "no cache of its own"),
     "not applicable elsewhere": ([], QUESTION, [dataclasses.replace(NOT_HERE, subjects=("data2",))], "missing", "missing", False, "no answer"),
 }
 

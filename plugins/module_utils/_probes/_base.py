@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .._command import CommandHungError, CommandTooLongError, run
 
-__all__ = ["Observation", "Probe", "ProbeError", "Secrets", "UnansweredError", "finished", "output_of"]
+__all__ = ["HOST", "NETWORK", "PLACE", "Observation", "Probe", "ProbeError", "Secrets", "UnansweredError", "finished", "output_of"]
 
 Secrets = t.Mapping[str, str]
 
@@ -46,13 +46,21 @@ class UnansweredError(ProbeError):
     """The server gave no answer at all; asking it again for the next item would take as long and say the same."""
 
 
+HOST, PLACE, NETWORK = "host", "place", "network"
+
+
 class Probe:
     """One kind of probe; an object serves the items of one kind in one call and keeps what they share.
 
     ARGUMENTS is the argument spec (in Ansible's form) of an item's `with`; `fact` selects what is observed.
+    SEES is what an answer is about: HOST, the machine that the probe runs on; PLACE, files and programs there, which may also be
+    those of the controller; NETWORK, what an argument names, wherever the probe runs.
+    COMPARED: facts that answer a challenge with a sealed fingerprint, which the controller compares between subjects.
     """
 
     ARGUMENTS: t.ClassVar[t.Mapping[str, t.Mapping[str, t.Any]]] = {}
+    SEES: t.ClassVar[str] = HOST
+    COMPARED: t.ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, secrets: Secrets) -> None:
         self.secrets = secrets

@@ -11,7 +11,7 @@ import typing as t
 import xml.parsers.expat
 from dataclasses import dataclass, field
 
-from ._base import Observation, Probe, ProbeError
+from ._base import PLACE, Observation, Probe, ProbeError
 from ._files import age_of, contents, looked_at, matching_path, now, shown
 
 __all__ = ["CiProbe", "Element", "elements", "parse_coverage", "parse_junit", "written_at"]
@@ -31,6 +31,7 @@ class Element:
 
 
 class CiProbe(Probe):
+    SEES = PLACE
     ARGUMENTS = {
         "fact": {"type": "str", "required": True, "choices": ["age", "coverage", "failed", "passed", "tests"]},
         "path": {"type": "str", "required": True},

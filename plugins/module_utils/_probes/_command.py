@@ -9,7 +9,7 @@ import re
 import typing as t
 
 from .._secrecy import holds_credentials, secret_name, secret_text
-from ._base import Observation, Probe, ProbeError, finished
+from ._base import PLACE, Observation, Probe, ProbeError, finished
 
 __all__ = ["CommandProbe", "masked"]
 
@@ -20,6 +20,7 @@ _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "csh", "tcsh", "fish", "bu
 
 
 class CommandProbe(Probe):
+    SEES = PLACE
     ARGUMENTS = {
         "fact": {"type": "str", "required": True, "choices": ["lines", "output", "status"]},
         "argv": {"type": "list", "elements": "str", "required": True},

@@ -12,8 +12,9 @@ import stat
 import typing as t
 
 from .._env import EnvError, Setting, parse_env
+from .._fingerprint import sealed
 from .._secrecy import entropy, is_default, is_placeholder, secret_name, secret_text, url_credentials
-from ._base import Observation, Probe, ProbeError
+from ._base import PLACE, Observation, Probe, ProbeError
 from ._docker import DockerProbe
 
 __all__ = ["EnvironmentProbe", "parse_container"]
@@ -24,11 +25,12 @@ Settings = t.Mapping[str, Setting]
 
 
 class EnvironmentProbe(Probe):
+    SEES = PLACE
     ARGUMENTS = {
         "fact": {
             "type": "str",
             "required": True,
-            "choices": ["default", "entropy", "length", "missing_keys", "mode", "placeholders", "present", "reused", "value"],
+            "choices": ["default", "entropy", "fingerprint", "length", "missing_keys", "mode", "own_length", "placeholders", "present", "reused", "value"],
         },
         "path": {"type": "str"},
         "container": {"type": "str"},
@@ -36,6 +38,7 @@ class EnvironmentProbe(Probe):
         "part": {"type": "str", "default": "value", "choices": ["password", "value"]},
         "example": {"type": "str"},
     }
+    COMPARED = ("fingerprint",)
 
     def __init__(self, secrets: t.Mapping[str, str]) -> None:
         super().__init__(secrets)
@@ -95,6 +98,28 @@ class EnvironmentProbe(Probe):
             found += ["%s in %s" % (other, arguments["example"]) for other in _same(example, value)]
             evidence += ", %d of %s" % (len(example), arguments["example"])
         return Observation(found, evidence)
+
+    def fact_fingerprint(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """The value's fingerprint under the key that the controller sent, sealed; the controller makes of it which other hosts have the same value."""
+        value, given = self._value(arguments), self.secrets.get(str(arguments.get("secret")))
+        if not given:
+            raise ProbeError("no key to fingerprint with was given")
+        return Observation(sealed(value, given), self._judged(arguments))
+
+    def fact_own_length(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """How many characters the value has, 0 where it is nobody's own: a default, a repetition, or what another variable has too.
+
+        The password of a URL may stand in a variable of its own as well; it is not held against the others.
+        """
+        value, judged = self._value(arguments), self._judged(arguments)
+        if is_default(value):
+            return Observation(0, judged + ": a default or a placeholder")
+        if entropy(value) < 2 * len(value):
+            return Observation(0, judged + ": too repetitive")
+        found = [] if arguments.get("part") == "password" else self.fact_reused(arguments).value
+        if found:
+            return Observation(0, "%s: %s has it too" % (judged, ", ".join(found)))
+        return Observation(len(value), judged)
 
     def fact_missing_keys(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Variables of the file `example` that are not set here, a list."""

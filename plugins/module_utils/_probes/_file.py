@@ -17,7 +17,7 @@ import stat
 import typing as t
 
 from .._secrecy import holds_credentials, secret_name
-from ._base import Observation, Probe, ProbeError
+from ._base import PLACE, Observation, Probe, ProbeError
 from ._files import age_of, compiled, contents, looked_at, matching, now, opened, refuse_secret_file, shown
 
 __all__ = ["FileProbe", "parse_env", "parse_ini", "parse_json", "parse_text", "parse_yaml", "value_at"]
@@ -35,6 +35,7 @@ _MAY_BE_SECRET = re.compile(r"(?i)pass|auth|secret|token(?!iz)|key\b|credential"
 
 
 class FileProbe(Probe):
+    SEES = PLACE
     ARGUMENTS = {
         "fact": {
             "type": "str",

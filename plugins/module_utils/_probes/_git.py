@@ -8,7 +8,7 @@ import os
 import pwd
 import typing as t
 
-from ._base import Observation, Probe, ProbeError, output_of
+from ._base import PLACE, Observation, Probe, ProbeError, output_of
 from ._files import looked_at, shown
 
 __all__ = ["GitProbe", "environment", "parse_status", "quiet"]
@@ -30,6 +30,7 @@ _QUIET = {
 
 
 class GitProbe(Probe):
+    SEES = PLACE
     ARGUMENTS = {
         "fact": {"type": "str", "required": True, "choices": ["branch", "clean", "head", "ignored", "tag", "tracked"]},
         "path": {"type": "str", "required": True},

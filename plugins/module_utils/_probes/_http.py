@@ -19,7 +19,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from .._secrecy import holds_credentials, secret_name
-from ._base import Observation, Probe, ProbeError
+from ._base import NETWORK, Observation, Probe, ProbeError
 
 __all__ = ["CREDENTIALS", "Answer", "HttpClient", "HttpProbe", "document_of", "leaks_of", "needed", "percentile_of", "value_at"]
 
@@ -72,6 +72,8 @@ class Answer:
 
 class HttpClient(Probe):
     """What the probes that speak HTTP share: one request, and that the secret it carries is in nothing they say."""
+
+    SEES = NETWORK
 
     def observe(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         secret = self._secret(arguments)

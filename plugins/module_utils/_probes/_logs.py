@@ -15,7 +15,7 @@ import time
 import typing as t
 import zlib
 
-from ._base import Observation, Probe, ProbeError, output_of
+from ._base import PLACE, Observation, Probe, ProbeError, output_of
 from ._docker import DockerProbe
 from ._files import compiled, looked_at, matching, now, opened, seconds_of, shown
 
@@ -58,6 +58,7 @@ class Count(t.NamedTuple):
 
 
 class LogsProbe(Probe):
+    SEES = PLACE
     ARGUMENTS = {
         "fact": {"type": "str", "required": True, "choices": ["count"]},
         "path": {"type": "str"},

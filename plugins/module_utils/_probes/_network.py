@@ -15,7 +15,7 @@ import time
 import typing as t
 import urllib.parse
 
-from ._base import Observation, Probe, ProbeError
+from ._base import NETWORK, Observation, Probe, ProbeError
 
 __all__ = ["NetworkProbe", "parse_target", "parse_url"]
 
@@ -45,6 +45,7 @@ Address = tuple[t.Any, ...]
 
 
 class NetworkProbe(Probe):
+    SEES = NETWORK
     ARGUMENTS = {
         "fact": {"type": "str", "required": True, "choices": ["dns", "https", "tcp"]},
         "name": {"type": "str"},
@@ -144,7 +145,15 @@ def _connecting(host: str, port: int, context: t.Optional[ssl.SSLContext] = None
         addresses, missing = _resolved(host, port)
         if missing:
             raise ProbeError("%s: %s" % (host, missing))
-        reasons = [_tried(address, host, context) for address in addresses[:4]]
+        reasons, untried = [], []
+        for address in addresses[:4]:
+            try:
+                reasons.append(_tried(address, host, context))
+            except ProbeError as error:
+                untried.append(error)
+        # A host without IPv6 cannot try such an address, and has tried the others all the same.
+        if not reasons:
+            raise untried[0]
         return "" if "" in reasons else ", ".join(dict.fromkeys(reasons))
 
     return attempt

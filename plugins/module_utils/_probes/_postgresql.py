@@ -10,7 +10,7 @@ import pwd
 import typing as t
 
 from .._children import die_with_parent
-from ._base import Observation, Probe, ProbeError, UnansweredError
+from ._base import NETWORK, Observation, Probe, ProbeError, UnansweredError
 
 __all__ = ["SERVER", "PostgresqlClient", "PostgresqlProbe", "first_line", "library"]
 
@@ -58,6 +58,7 @@ ORDER BY 1
 class PostgresqlClient(Probe):
     """A connection for each server, shared by the items of one call."""
 
+    SEES = NETWORK
     AUTOCOMMIT = True
 
     def __init__(self, secrets: t.Mapping[str, str]) -> None:

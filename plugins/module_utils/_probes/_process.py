@@ -10,7 +10,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ._base import Observation, Probe, ProbeError
+from ._base import PLACE, Observation, Probe, ProbeError
 from ._files import compiled
 
 __all__ = ["Process", "ProcessProbe", "parse_listeners", "parse_status"]
@@ -34,6 +34,7 @@ class Process:
 
 
 class ProcessProbe(Probe):
+    SEES = PLACE
     ARGUMENTS = {
         "fact": {"type": "str", "required": True, "choices": ["count", "listening", "user"]},
         "name": {"type": "str"},

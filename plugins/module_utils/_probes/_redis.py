@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ._base import Observation, Probe, ProbeError, UnansweredError
+from ._base import NETWORK, Observation, Probe, ProbeError, UnansweredError
 
 __all__ = ["RedisProbe"]
 
@@ -17,6 +17,7 @@ _SECRET = re.compile(r"pass|auth|user|[*?\[]")
 
 
 class RedisProbe(Probe):
+    SEES = NETWORK
     ARGUMENTS = {
         "fact": {"type": "str", "required": True, "choices": ["aof", "config", "unauthenticated", "version"]},
         "host": {"type": "str", "default": "127.0.0.1"},

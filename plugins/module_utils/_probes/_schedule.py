@@ -11,7 +11,7 @@ import re
 import stat
 import typing as t
 
-from ._base import Observation, Probe, ProbeError, output_of
+from ._base import PLACE, Observation, Probe, ProbeError, output_of
 from ._files import age_of, compiled, now
 
 __all__ = ["ScheduleProbe", "longest_gap", "parse_crontab", "parse_elapses", "parse_journal", "parse_properties", "parse_span", "parse_time", "spans"]
@@ -44,6 +44,7 @@ _SETTING = re.compile(r"""\s*(?:[A-Za-z_][A-Za-z0-9_]*|"[^"]*"|'[^']*')\s*=""")
 
 
 class ScheduleProbe(Probe):
+    SEES = PLACE
     ARGUMENTS = {
         "fact": {"type": "str", "required": True, "choices": ["cron", "interval", "last_success", "timer"]},
         "name": {"type": "str"},

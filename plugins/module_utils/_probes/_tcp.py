@@ -12,7 +12,7 @@ import socket
 import time
 import typing as t
 
-from ._base import Observation, Probe, ProbeError
+from ._base import NETWORK, Observation, Probe, ProbeError
 
 __all__ = ["TcpProbe", "open_ports", "parse_ports"]
 
@@ -29,6 +29,7 @@ _SILENT = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
 
 
 class TcpProbe(Probe):
+    SEES = NETWORK
     ARGUMENTS = {
         "fact": {"type": "str", "required": True, "choices": ["open", "undeclared"]},
         "address": {"type": "str", "required": True},

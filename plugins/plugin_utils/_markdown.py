@@ -30,6 +30,8 @@ def checklist_page(report: Report) -> str:
     ]
     lines += ["- **%s**" % _escaped(problem) for problem in report.problems]
     lines += ["- **%s: %s**" % (event["host"], _escaped(event["message"])) for event in report.deployments if event.get("message")]
+    told = report.context.get("disagreements", [])
+    lines += ["", "Where the checklists disagree, what is stricter holds:", *("- " + _escaped(one) for one in told)] if told else []
     area = None
     for row in sorted(report.rows, key=order):
         if row.question.area != area:
