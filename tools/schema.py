@@ -1,4 +1,5 @@
-#!/usr/bin/env python3
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """Write checklists/schema.json, by which editors check and complete catalogues and checklists: from what the loader itself goes by."""
 
 from __future__ import annotations

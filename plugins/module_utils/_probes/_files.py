@@ -56,7 +56,7 @@ def age_of(moment: float, now: float, name: str) -> float:
 
 def refuse_secret_file(path: str) -> None:
     """Raise ProbeError for a file whose name, or that of its directory, says that it holds a secret."""
-    for one in {os.path.normpath(path), os.path.realpath(path)}:
+    for one in (os.path.normpath(path), os.path.realpath(path)):
         directories, name = os.path.dirname(one).split("/"), os.path.basename(one)
         if _SECRET_FILE.fullmatch(name) or secret_name(name.replace(".", "_")) or set(_SECRET_DIRECTORIES).intersection(directories):
             raise ProbeError("%s looks as if it held a secret; its content is not read" % shown(path))
