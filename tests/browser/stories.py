@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import typing as t
@@ -72,7 +73,7 @@ def report(directory: pathlib.Path, decided: Verdict, deployments: t.Sequence[t.
     run = Run(str(directory), os.getpid())
     run.started, run.id = NOW - 192, "20261122T025648Z-4711"
     context = {"environment": "prod", "checklist": "sports", "inventory": "prod", "policy": "policy/prod", **changes}
-    return Report(run, context, (decided,), tuple(deployments), decided.go, NOW)
+    return Report(run, context, (decided,), (), tuple(deployments), decided.go, NOW)
 
 
 def one_host(directory: pathlib.Path, found: t.Optional[str] = "no", hostile: str = "") -> Report:
@@ -111,6 +112,16 @@ def one_host(directory: pathlib.Path, found: t.Optional[str] = "no", hostile: st
     decided = verdict(asked, answers, waivers=waivers, attestations=given)
     serving = [{"host": "launch1", "release": "1.4.0-fce974f6", "outcome": "started", "message": ""}] if decided.go else []
     return report(directory, decided, serving)
+
+
+def two_systems(directory: pathlib.Path) -> Report:
+    """A GO of two systems that disagree, with an item beside the doors that fails."""
+    entry = ("backup.restored", "A backup was restored lately", "backup", "at most 30 days", "41 days", "A backup that nobody restored is a hope.", "")
+    asked = question(entry, "launch1", door="ongoing", severity="warn")
+    beside = decide("ongoing", [asked], [answer(asked, "41 days", "fail")], started=NOW - 60, now=NOW)
+    told = "pg.version: at least 16 (odds) holds, sports asks for at least 15"
+    good = one_host(directory, found=None)
+    return dataclasses.replace(good, ongoing=beside.rows, context={**good.context, "disagreements": [told]})
 
 
 def fifty_hosts(directory: pathlib.Path) -> Report:

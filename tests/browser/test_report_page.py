@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.support import ROOT
 
 from .conftest import Opened
-from .stories import fifty_hosts, one_host
+from .stories import fifty_hosts, one_host, two_systems
 
 Open = t.Callable[..., Opened]
 MEND = "ansible-playbook gonogo.preflight.provision -i prod --tags redis --limit launch1"
@@ -91,6 +91,14 @@ def test_a_go_says_so_and_shows_what_serves(open_page: Open, tmp_path: pathlib.P
     expect(page.locator(".finding")).to_have_count(0)
     expect(page.get_by_role("row", name="pg.max_connections").first).to_contain_text("waived without need: the pool is resized on Friday")
     expect(page.get_by_text("release 1.4.0-fce974f6 is serving on launch1")).to_be_visible()
+
+
+def test_systems_that_disagree_and_what_fails_beside_the_doors_are_shown(open_page: Open, tmp_path: pathlib.Path) -> None:
+    page = open_page(two_systems(tmp_path).write()[-1]).page
+    expect(page.get_by_role("heading", level=1)).to_have_text("GO")
+    expect(page.get_by_role("region", name="Where the checklists disagree")).to_contain_text("pg.version: at least 16 (odds) holds")
+    expect(page.get_by_role("row", name="backup.restored").first).to_contain_text("41 days")
+    expect(page.locator("td.warned").first).to_contain_text("41 days")
 
 
 def test_excuses_show_days_left_and_the_real_result(open_page: Open, small: str) -> None:
