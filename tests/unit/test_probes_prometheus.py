@@ -145,6 +145,27 @@ def test_what_are_no_rules_is_an_error(prometheus, data):
     assert "did not answer with rules" in error(prometheus, "rule", name="Down")
 
 
+@pytest.mark.parametrize(
+    ("rules", "value"),
+    [
+        ((), 0),
+        (({"name": "job:requests:rate5m", "type": "recording"},), 0),
+        (({"name": "Down", "state": "inactive"}, {"name": "Down", "state": "firing"}, {"name": "job:requests:rate5m", "type": "recording"}), 2),
+    ],
+)
+def test_alerts_are_counted_and_recording_rules_are_not(prometheus, rules, value):
+    prometheus.says(alerts(*rules))
+    assert ask(prometheus, "alerts").value == value
+    assert prometheus.requests[0][:2] == ("/api/v1/rules", {"type": "alert"})
+
+
+def test_a_rule_that_is_not_evaluated_counts_for_nothing(prometheus):
+    prometheus.says(alerts({"name": "Up", "state": "inactive"}, {"name": "Down", "state": "inactive", "health": "err", "lastError": "many-to-many"}))
+    assert "rule Down is not evaluated: health err, many-to-many" in error(prometheus, "alerts")
+    prometheus.says({"groups": [{"rules": [{}]}]})
+    assert "did not answer with rules" in error(prometheus, "alerts")
+
+
 # Queries
 
 
@@ -190,7 +211,7 @@ def test_what_is_no_number_is_an_error(prometheus, data, message):
 
 # The server
 
-FACTS = [("target", {"job": "app"}), ("rule", {"name": "Down"}), ("query", {"query": "x"})]
+FACTS = [("alerts", {}), ("target", {"job": "app"}), ("rule", {"name": "Down"}), ("query", {"query": "x"})]
 
 
 @pytest.mark.parametrize(("fact", "more"), FACTS)

@@ -21,6 +21,8 @@ SYSTEMS = json.loads((pathlib.Path(__file__).parent / "systems.json").read_text(
 CHECKLISTS = {name: load_checklist(str(ROOT / "checklists" / (name + ".yml")), CATALOGUE) for name in SYSTEMS}
 # No document asks these; what the documents do ask depends on them.
 OWN = {"fw.ssh.reachable", "pg.reachable", "redis.reachable"}
+# What a document asks in one line with several figures, or a second half of it that needs an item of its own.
+OWN |= {"kpi.latency.api.p99", "kpi.latency.ml.average", "obs.app.scraped"}
 GROUPS = {"all", "app", "db", "cache", "gpu", "control"}
 
 
@@ -40,7 +42,7 @@ def test_all_five_share_the_hosts_without_a_contradiction_in_what_is_asked_of_wh
     items, disagreements = combined("gate.yml", CHECKLISTS)
     assert {item.id for item in items} == set(CATALOGUE)
     told = "\n".join(disagreements)
-    for item in ("pg.version", "kpi.latency.api", "kpi.errors", "backup.restore_frequency", "soak.duration"):
+    for item in ("pg.version", "kpi.errors", "backup.restore_frequency", "soak.duration"):
         assert "%s: expectation: " % item in told
     assert "sign.devops: answer: " in told
 

@@ -15,7 +15,7 @@ import urllib.parse
 from ._base import Observation, ProbeError
 from ._http import CREDENTIALS, HttpClient, document_of, needed
 
-__all__ = ["PrometheusProbe", "number_of", "series_of", "state_of_rule"]
+__all__ = ["PrometheusProbe", "count_of_alerts", "number_of", "series_of", "state_of_rule"]
 
 # The worse comes first.
 _STATES = ("firing", "pending", "inactive")
@@ -23,7 +23,7 @@ _STATES = ("firing", "pending", "inactive")
 
 class PrometheusProbe(HttpClient):
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["query", "rule", "target"]},
+        "fact": {"type": "str", "required": True, "choices": ["alerts", "query", "rule", "target"]},
         "url": {"type": "str", "required": True},
         **CREDENTIALS,
         "job": {"type": "str"},
@@ -48,6 +48,13 @@ class PrometheusProbe(HttpClient):
         name = needed(arguments, "name")
         data = self._api(arguments, "rules", **{"type": "alert", "rule_name[]": name})
         return Observation(state_of_rule(data, name), "alerting rules called %s" % name)
+
+    def fact_alerts(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """How many alerting rules are loaded and evaluated; recording rules, which alert nobody, are not counted.
+
+        One that cannot be evaluated, or was not yet, is an error.
+        """
+        return Observation(count_of_alerts(self._api(arguments, "rules", type="alert")), "alerting rules")
 
     def fact_query(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """The number that an instant query returns: a scalar, or the one series of a vector."""
@@ -105,6 +112,17 @@ def _finite(sample: t.Any, query: str) -> float:
     if not math.isfinite(number):
         raise ProbeError("%s returned %s, as a division by nothing does" % (query, number))
     return int(number) if number == int(number) and abs(number) < 2**53 else number
+
+
+def count_of_alerts(data: t.Any) -> int:
+    """How many alerting rules are among `data` of /api/v1/rules; raises ProbeError, also where one of them is not evaluated."""
+    try:
+        names = [rule["name"] for group in data["groups"] for rule in group["rules"] if rule["type"] == "alerting"]
+    except (TypeError, KeyError):
+        raise ProbeError("Prometheus did not answer with rules") from None
+    for name in names:
+        state_of_rule(data, name)
+    return len(names)
 
 
 def state_of_rule(data: t.Any, name: str) -> str:
