@@ -22,7 +22,7 @@ CHECKLISTS = {name: load_checklist(str(ROOT / "checklists" / (name + ".yml")), C
 # No document asks these; what the documents do ask depends on them.
 OWN = {"fw.ssh.reachable", "pg.reachable", "redis.reachable"}
 # What a document asks in one line with several figures, or a second half of it that needs an item of its own.
-OWN |= {"kpi.latency.api.p99", "kpi.latency.ml.average", "obs.app.scraped"}
+OWN |= {"kpi.latency.api.p99", "kpi.latency.ml.average", "obs.app.scraped", "ml.files", "ml.data_days.recommended"}
 GROUPS = {"all", "app", "db", "cache", "gpu", "control"}
 
 

@@ -1,0 +1,79 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What items make of answers that look right and are not: a fraction for percent, a link, a timer that is off, a certificate of yesterday."""
+
+from __future__ import annotations
+
+import getpass
+import pathlib
+import re
+
+import jinja2
+import pytest
+
+from ansible_collections.gonogo.preflight.plugins.module_utils import _expect
+from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._catalogue import COLLECTION, load_catalogue
+
+CATALOGUE = load_catalogue([str(pathlib.Path(COLLECTION) / "checklists")])
+
+# Item, what meets its expectation, what does not.
+OUTCOMES = [
+    ("ml.drawdown", [12.5, 15, "1%"], [0.35, 0.125, 15.1, 35]),
+    ("ml.data_days", [60, 89], [59]),
+    ("ml.data_days.recommended", [90], [60, 89]),
+    ("ml.perms", [0], [1]),
+    ("ml.files", [1], [0]),
+]
+
+
+@pytest.mark.parametrize(("name", "passing", "failing"), OUTCOMES, ids=[name for name, _passing, _failing in OUTCOMES])
+def test_what_passes_and_what_does_not(name, passing, failing):
+    expect = CATALOGUE[name].expect
+    assert [value for value in passing if not _expect.judge(value, expect)] == []
+    assert [value for value in failing if _expect.judge(value, expect)] == []
+
+
+def filled(value, **variables):
+    """Arguments with their templates filled in, as Ansible does it."""
+    if isinstance(value, list):
+        return [filled(one, **variables) for one in value]
+    if isinstance(value, dict):
+        return {key: filled(one, **variables) for key, one in value.items()}
+    if not isinstance(value, str):
+        return value
+    environment = jinja2.Environment(autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701 - it becomes no page
+    return environment.from_string(value).render(variables)
+
+
+def seen(name, **variables):
+    """What the item's probe observes on this machine."""
+    item = CATALOGUE[name]
+    return PROBES[item.probe]({}).observe(filled(dict(item.arguments), **variables)).value
+
+
+@pytest.mark.parametrize("name", ["ml.drawdown", "ml.update_rule"])
+def test_a_figure_of_a_model_says_that_it_is_in_percent(name):
+    assert re.search(r"default\('\w+_percent'\)", CATALOGUE[name].arguments["key"])
+
+
+def test_the_models_behind_a_link_are_looked_at(tmp_path):
+    real, link = tmp_path / "real", tmp_path / "models"
+    real.mkdir(mode=0o755)
+    link.symlink_to(real)
+    known = {"app_models_directory": str(link), "app_models_owner": getpass.getuser()}
+    assert (seen("ml.perms", **known), seen("ml.files", **known)) == (0, 0)
+    model = real / "model.pkl"
+    model.write_bytes(b"")
+    model.chmod(0o644)
+    assert (seen("ml.perms", **known), seen("ml.files", **known)) == (0, 0)
+    model.write_bytes(b"weights")
+    assert (seen("ml.perms", **known), seen("ml.files", **known)) == (0, 1)
+    model.chmod(0o777)
+    assert seen("ml.perms", **known) == 1
+    (real / "current").symlink_to(tmp_path / "elsewhere.pkl")
+    model.chmod(0o644)
+    assert seen("ml.perms", **known) == 0
+    (tmp_path / "elsewhere.pkl").write_bytes(b"weights")
+    (tmp_path / "elsewhere.pkl").chmod(0o666)
+    assert seen("ml.perms", **known) == 1
