@@ -19,6 +19,10 @@ CATALOGUE = load_catalogue([str(pathlib.Path(COLLECTION) / "checklists")])
 
 # Item, what meets its expectation, what does not.
 OUTCOMES = [
+    ("backup.integrity", [0, 8 * 86400], [9 * 86400]),
+    ("backup.pitr", [0, 3600], [-1, 3601, 30 * 86400]),
+    ("backup.schedule", [["*-*-* 03:00:00"], ["*-*-* 03:00:00 UTC"]], [[], ["*-*-* 15:00:00"], ["*-*-* 03:00:00", "*-*-* 15:00:00"]]),
+    ("backup.weekly_full", [8 * 86400], [9 * 86400]),
     ("ml.drawdown", [12.5, 15, "1%"], [0.35, 0.125, 15.1, 35]),
     ("ml.data_days", [60, 89], [59]),
     ("ml.data_days.recommended", [90], [60, 89]),

@@ -74,19 +74,39 @@ def test_timer(systemd, name, properties, expected):
     assert seen.evidence.startswith("backup.timer is ")
 
 
-@pytest.mark.parametrize("fact", ["timer", "interval", "last_success"])
+AT_THREE = "{ OnCalendar=*-*-* 03:00:00 ; next_elapse=Mon 2026-11-23 03:00:00 UTC }"
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        ({}, ["*-*-* 03:00:00"]),
+        ({"TimersCalendar": [AT_THREE, AT_THREE.replace("03:", "15:")]}, ["*-*-* 03:00:00", "*-*-* 15:00:00"]),
+        ({"TimersCalendar": []}, []),
+        ({"UnitFileState": "disabled"}, []),
+        ({"ActiveState": "inactive", "SubState": "dead"}, []),
+        ({"SubState": "elapsed"}, []),
+    ],
+)
+def test_the_calendar_of_a_timer_that_is_on(systemd, properties, expected):
+    systemd.unit("backup.timer", **{**TIMER, "TimersCalendar": [AT_THREE], **properties})
+    seen = look("calendar", name="backup")
+    assert seen.value == expected and seen.evidence.startswith("backup.timer is loaded, ")
+
+
+@pytest.mark.parametrize("fact", ["calendar", "timer", "interval", "last_success"])
 @pytest.mark.parametrize("name", [None, "", "a b", "-a", "a/b", "x" * 300])
 def test_a_name_that_is_no_units_is_an_error(systemd, fact, name):
     assert "needs `name`" in error(fact, name=name)
 
 
-@pytest.mark.parametrize("fact", ["timer", "interval", "last_success"])
+@pytest.mark.parametrize("fact", ["calendar", "timer", "interval", "last_success"])
 def test_a_service_manager_that_does_not_answer_is_an_error(systemd, fact):
     systemd.broken("backup.timer")
     assert "Failed to connect to bus" in error(fact, name="backup")
 
 
-@pytest.mark.parametrize("fact", ["interval", "last_success"])
+@pytest.mark.parametrize("fact", ["calendar", "interval", "last_success"])
 def test_a_timer_that_is_not_there_is_an_error(systemd, fact):
     assert error(fact, name="backup") == "backup.timer is not a unit that can run: not-found"
 

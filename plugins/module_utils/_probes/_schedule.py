@@ -46,7 +46,7 @@ _SETTING = re.compile(r"""\s*(?:[A-Za-z_][A-Za-z0-9_]*|"[^"]*"|'[^']*')\s*=""")
 class ScheduleProbe(Probe):
     SEES = PLACE
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["cron", "interval", "last_success", "timer"]},
+        "fact": {"type": "str", "required": True, "choices": ["calendar", "cron", "interval", "last_success", "timer"]},
         "name": {"type": "str"},
         "pattern": {"type": "str"},
     }
@@ -55,15 +55,18 @@ class ScheduleProbe(Probe):
         """{"exists", "enabled", "active"} of a systemd timer: there, started at boot, and waiting for its next time."""
         name = _unit(arguments, "timer")
         seen = _shown(name, _TIMER)
-        exists = seen["LoadState"] == "loaded"
-        value = {
-            "exists": exists,
-            "enabled": exists and seen["UnitFileState"] == "enabled",
-            # One that will not elapse again is active too.
-            "active": exists and seen["ActiveState"] == "active" and seen["SubState"] in ("waiting", "running"),
-        }
-        words = [seen[key] for key in ("LoadState", "UnitFileState", "ActiveState", "SubState") if seen[key]]
-        return Observation(value, "%s is %s" % (name, ", ".join(words)))
+        return Observation(_state_of(seen), "%s is %s" % (name, _words_of(seen)))
+
+    def fact_calendar(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """The calendar expressions by which a systemd timer starts its service, normalised (systemd.time(7)), a list.
+
+        None of a timer that is not enabled or does not wait: systemd shows the calendar of one that is off as well.
+        """
+        name = _unit(arguments, "timer")
+        seen = _loaded(name, _TIMER)
+        calendars = spans(seen["TimersCalendar"], "OnCalendar")
+        on = all(_state_of(seen).values())
+        return Observation(calendars if on else [], "%s is %s: %s" % (name, _words_of(seen), ", ".join(calendars) or "no OnCalendar"))
 
     def fact_interval(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """The longest time in seconds from one run of a systemd timer to the next, as it is planned; a random delay is not in it."""
@@ -140,6 +143,21 @@ def _loaded(unit: str, properties: t.Sequence[str]) -> dict[str, str]:
     if seen["LoadState"] != "loaded":
         raise ProbeError("%s is not a unit that can run: %s" % (unit, seen["LoadState"]), "systemctl cat %s" % unit)
     return seen
+
+
+def _state_of(seen: t.Mapping[str, str]) -> dict[str, bool]:
+    """{"exists", "enabled", "active"} of the properties of a timer."""
+    exists = seen["LoadState"] == "loaded"
+    return {
+        "exists": exists,
+        "enabled": exists and seen["UnitFileState"] == "enabled",
+        # One that will not elapse again is active too.
+        "active": exists and seen["ActiveState"] == "active" and seen["SubState"] in ("waiting", "running"),
+    }
+
+
+def _words_of(seen: t.Mapping[str, str]) -> str:
+    return ", ".join(seen[key] for key in ("LoadState", "UnitFileState", "ActiveState", "SubState") if seen[key])
 
 
 def parse_properties(text: str, properties: t.Sequence[str]) -> dict[str, str]:
