@@ -28,6 +28,13 @@ OUTCOMES = [
     ("ml.data_days.recommended", [90], [60, 89]),
     ("ml.perms", [0], [1]),
     ("ml.files", [1], [0]),
+    ("proxy.nginx", ["nginx"], ["", "apache2", "docker-proxy", "apache2, nginx"]),
+    ("tls.cert.days", [14, 89], [13, 0, -1]),
+    (
+        "tls.hsts",
+        ["max-age=31536000", "Max-Age=63072000; includeSubDomains", "includeSubDomains; max-age=31536000", 'max-age="31536000"'],
+        ["", "max-age=1", "max-age=0", "max-age=86400", "max-age=0, max-age=31536000", "includeSubDomains"],
+    ),
 ]
 
 
@@ -81,3 +88,20 @@ def test_the_models_behind_a_link_are_looked_at(tmp_path):
     (tmp_path / "elsewhere.pkl").write_bytes(b"weights")
     (tmp_path / "elsewhere.pkl").chmod(0o666)
     assert seen("ml.perms", **known) == 1
+
+
+def test_what_the_way_in_is_asked():
+    assert CATALOGUE["tls.redirect"].arguments["permanent"] is True
+    assert CATALOGUE["tls.cert.days"].arguments["fact"] == "certificate_days"
+    assert filled(CATALOGUE["tls.cert.managed"].arguments["path"], app_domain="a.example") == "/etc/letsencrypt/renewal/a.example.conf"
+    assert CATALOGUE["proxy.nginx"].arguments == {"fact": "listening", "port": 80}
+    assert (CATALOGUE["proxy.reachable"].probe, CATALOGUE["proxy.reachable"].looks_from) == ("tcp", "outside")
+
+
+def test_five_public_addresses_are_asked_for_their_pages():
+    item = CATALOGUE["res.urls"]
+    assert item.arguments["fact"] == "pages"
+    five = {key: "https://%s.example" % key for key in ("production", "dashboards", "logs", "status", "documentation")}
+    assert filled(item.arguments["urls"], public_urls=five) == list(five.values())
+    with pytest.raises(jinja2.UndefinedError):
+        filled(item.arguments["urls"], public_urls={"production": "https://production.example"})

@@ -352,6 +352,12 @@ def test_no_redirect(site, status):
     assert value(site({"/": (status, {"Location": "https://shop.example.org/"}, b"")}), "/", "redirect") == ""
 
 
+@pytest.mark.parametrize(("status", "permanent"), [(301, True), (308, True), (302, False), (303, False), (307, False)])
+def test_a_redirect_for_good(site, status, permanent):
+    server = site({"/": (status, {"Location": "https://shop.example.org/"}, b"")})
+    assert value(server, "/", "redirect", permanent=True) == ("https://shop.example.org/" if permanent else "")
+
+
 @pytest.mark.parametrize("headers", [{}, {"Location": ""}, [("Location", "/a"), ("Location", "/b")]])
 def test_a_redirect_to_nowhere_is_an_error(site, headers):
     assert "does not say where to" in error(site({"/": (301, headers, b"")}), "/", "redirect")

@@ -22,6 +22,9 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._probes import _n
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
 
 
+DAY = 86400
+
+
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(_network, "_TIMEOUT", 0.5)
@@ -161,7 +164,7 @@ def test_one_of_several_addresses_is_enough(listening, resolver):
 
 
 @pytest.mark.parametrize(("answer", "words"), [(NXDOMAIN, "no such name"), (SILENT, "does not answer"), (FAILING, "fails")])
-@pytest.mark.parametrize("fact", ["tcp", "https"])
+@pytest.mark.parametrize("fact", ["tcp", "https", "pages", "certificate_days"])
 def test_a_target_whose_name_is_not_known_was_not_tried(resolver, fact, answer, words):
     resolver({"app.example": answer})
     more = {"targets": ["app.example:1"]} if fact == "tcp" else {"urls": ["https://app.example/"]}
@@ -185,7 +188,7 @@ def test_a_limit_of_this_host_is_not_the_targets(listening, monkeypatch):
     assert "could not be tried: Too many open files" in error("tcp", targets=[listening])
 
 
-@pytest.mark.parametrize("fact", ["tcp", "https"])
+@pytest.mark.parametrize("fact", ["tcp", "https", "pages", "certificate_days"])
 @pytest.mark.parametrize("given", [None, [], ["x:1"] * 2 + ["y%d:1" % number for number in range(64)]])
 def test_nothing_to_try_or_too_much_is_an_error(fact, given):
     assert "fact %s needs" % fact in error(fact, targets=given, urls=given)
@@ -263,13 +266,14 @@ def tls(served, certificates, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", str(certificates / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", "/nonexistent")
 
-    def serve(name):
+    def serve(name, *, page=b""):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificates / (name + ".pem"), certificates / (name + ".key"))
 
         def answer(connection):
             with context.wrap_socket(connection, server_side=True) as wrapped:
-                wrapped.recv(1)
+                wrapped.recv(4096)
+                wrapped.sendall(page)
 
         return "https://localhost:%d/path" % served(answer)
 
@@ -327,6 +331,42 @@ def test_a_host_that_trusts_nobody_cannot_tell(monkeypatch, tmp_path):
     with pytest.raises(ProbeError) as raised:
         look("https", urls=["https://localhost:9/"])
     assert "trusts no authority" in str(raised.value) and raised.value.remedy == "apt-get install ca-certificates"
+
+
+def page(status):
+    return b"HTTP/1.1 %d X\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok" % status
+
+
+@pytest.mark.parametrize(("status", "listed"), [(200, False), (204, False), (302, False), (401, False), (403, True), (404, True), (500, True), (503, True)])
+def test_a_page_answers_and_one_that_fails_does_not(tls, status, listed):
+    url, good = tls("good", page=page(status)), tls("good", page=page(200))
+    seen = look("pages", urls=[good, url])
+    assert seen.value == ([url] if listed else [])
+    assert not listed or "%s: status %d" % (url, status) in seen.evidence
+
+
+def test_a_page_without_a_trusted_certificate_or_an_answer_is_listed(tls, refusing):
+    untrusted, silent, nobody = tls("own", page=page(200)), tls("good"), "https://%s/" % refusing
+    seen = look("pages", urls=[untrusted, silent, nobody])
+    assert seen.value == [untrusted, silent, nobody]
+    assert "certificate: " in seen.evidence and "%s: no answer to GET" % silent in seen.evidence
+
+
+@pytest.mark.parametrize(("ahead", "days"), [(0, 1), (DAY, 0), (-30 * DAY, 31)])
+def test_the_days_that_a_certificate_has_left(tls, monkeypatch, ahead, days):
+    """The test's certificates hold for two days; OpenSSL goes by the clock of the machine, the probe's is moved."""
+    url, now = tls("good"), time.time()
+    monkeypatch.setattr(_network.time, "time", lambda: now + ahead)
+    seen = look("certificate_days", urls=[url])
+    assert seen.value == days and re.search(r"1 certificates, the first of which ends on 20\d\d-\d\d-\d\d", seen.evidence)
+
+
+def test_without_a_trusted_certificate_there_is_no_number_of_days(tls, served, refusing):
+    good = tls("good")
+    assert "certificate: " in error("certificate_days", urls=[good, tls("own")])
+    assert "certificate: " in error("certificate_days", urls=[tls("other")])
+    for url in ("https://%s/" % refusing, "https://localhost:%d" % served(_hang_up)):
+        assert "so there is no certificate to look at" in error("certificate_days", urls=[good, url])
 
 
 @pytest.mark.parametrize(

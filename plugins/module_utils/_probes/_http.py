@@ -133,6 +133,7 @@ class HttpProbe(HttpClient):
         "path": {"type": "str"},
         "name": {"type": "str"},
         "origin": {"type": "str"},
+        "permanent": {"type": "bool", "default": False},
         "requests": {"type": "int"},
         "percentile": {"type": "float"},
     }
@@ -170,10 +171,13 @@ class HttpProbe(HttpClient):
         return Observation(", ".join(values), "%s, header %s, status %d" % (_asked(arguments), name, answer.status))
 
     def fact_redirect(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """The address that the answer redirects to, absolute and without query; "" when it is no redirect."""
+        """The address that the answer redirects to, absolute and without query; "" when it is no redirect.
+
+        With `permanent`, only a redirect that holds for good (301, 308) is one.
+        """
         answer = _there(arguments, self.ask(arguments, arguments["url"]))
         evidence = "%s, status %d" % (_asked(arguments), answer.status)
-        if answer.status not in (301, 302, 303, 307, 308):
+        if answer.status not in ((301, 308) if arguments.get("permanent") else (301, 302, 303, 307, 308)):
             return Observation("", evidence)
         places = answer.header("Location")
         if len(places) != 1 or not places[0].strip():

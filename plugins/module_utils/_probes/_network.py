@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import ipaddress
 import os
 import re
@@ -47,7 +48,7 @@ Address = tuple[t.Any, ...]
 class NetworkProbe(Probe):
     SEES = NETWORK
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["dns", "https", "tcp"]},
+        "fact": {"type": "str", "required": True, "choices": ["certificate_days", "dns", "https", "pages", "tcp"]},
         "name": {"type": "str"},
         "type": {"type": "str", "choices": ["A", "AAAA"], "default": "A"},
         "targets": {"type": "list", "elements": "str"},
@@ -79,6 +80,27 @@ class NetworkProbe(Probe):
         urls = _several(arguments, "urls", parse_url)
         context = _trusting()
         return _unanswered({one: _connecting(*parse_url(one), context) for one in urls}, "handshakes")
+
+    def fact_pages(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Those of `urls` that do not answer a GET with success, a redirect or the wish for a login (401), a list.
+
+        Certificates are verified as for https, and redirects are not followed.
+        """
+        urls = _several(arguments, "urls", parse_url)
+        context = _trusting()
+        return _unanswered({one: _paging(one, context) for one in urls}, "pages")
+
+    def fact_certificate_days(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Whole days until the first of the certificates ends that the servers of `urls` show.
+
+        One that the host does not trust, or that has ended, and a server that shows none are errors.
+        """
+        urls = _several(arguments, "urls", parse_url)
+        context = _trusting()
+        ends = _within({one: _ending(*parse_url(one), context) for one in urls})
+        first = min(ends.values())
+        last_day = time.strftime("%Y-%m-%d", time.gmtime(first))
+        return Observation(int((first - time.time()) // 86400), "%d certificates, the first of which ends on %s" % (len(urls), last_day))
 
 
 def parse_target(text: str) -> tuple[str, int]:
@@ -180,6 +202,60 @@ def _tried(address: Address, host: str, context: t.Optional[ssl.SSLContext]) -> 
         if context is not None and error.errno in (0, None):
             return "the handshake was broken off"
         raise ProbeError("%s could not be tried: %s" % (host, error.strerror or error)) from None
+
+
+def _paging(url: str, context: ssl.SSLContext) -> t.Callable[[], str]:
+    """A try that returns why `url` has no page, or ""."""
+    host, port = parse_url(url)
+    reach = _connecting(host, port, context)
+
+    def attempt() -> str:
+        reason = reach()
+        if reason:
+            return reason
+        parts = urllib.parse.urlsplit(url)
+        connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT, context=context)
+        try:
+            connection.request("GET", urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, "")), headers={"User-Agent": "gonogo.preflight"})
+            status = connection.getresponse().status
+        except (OSError, http.client.HTTPException) as error:
+            return "no answer to GET (%s)" % type(error).__name__
+        finally:
+            connection.close()
+        return "" if 200 <= status <= 399 or status == 401 else "status %d" % status
+
+    return attempt
+
+
+def _ending(host: str, port: int, context: ssl.SSLContext) -> t.Callable[[], float]:
+    """A try that returns when the first certificate ends that `host` shows at its addresses, seconds since the epoch."""
+
+    def attempt() -> float:
+        addresses, missing = _resolved(host, port)
+        if missing:
+            raise ProbeError("%s: %s" % (host, missing))
+        ends = [end for end in (_shown(address, host, context) for address in addresses[:4]) if end is not None]
+        if not ends:
+            raise ProbeError("no address of %s completes a handshake on port %d, so there is no certificate to look at" % (host, port))
+        return min(ends)
+
+    return attempt
+
+
+def _shown(address: Address, host: str, context: ssl.SSLContext) -> t.Optional[float]:
+    """When the certificate ends that is shown at `address`, None where nobody answers; raises ProbeError for one that is not to be trusted."""
+    family, kind, protocol, _name, target = address
+    try:
+        with socket.socket(family, kind, protocol) as connection:
+            connection.settimeout(_TIMEOUT)
+            connection.connect(target)
+            with context.wrap_socket(connection, server_hostname=host) as secured:
+                certificate = secured.getpeercert() or {}
+    except ssl.SSLCertVerificationError as error:
+        raise ProbeError("%s: certificate: %s" % (host, error.verify_message)) from None
+    except OSError:
+        return None
+    return float(ssl.cert_time_to_seconds(str(certificate["notAfter"])))
 
 
 def _unanswered(attempts: t.Mapping[str, t.Callable[[], str]], what: str) -> Observation:
