@@ -19,7 +19,7 @@ PROVISION = "ansible-playbook gonogo.preflight.provision -i prod --tags %s --lim
 ITEMS = (
     ("infra.cpu.cores", "Enough processor cores", "hardware", "at least 24", "32", "With fewer cores, requests wait behind training.", ""),
     ("infra.ram.total", "Enough memory", "hardware", "at least 512GB (within 7%)", "503.2GB", "Without it the kernel kills the database.", ""),
-    ("infra.disk.capacity", "Enough disk", "hardware", "at least 2TB (within 15%)", "1.8TB", "A full disk stops PostgreSQL.", ""),
+    ("infra.disk.capacity", "Enough disk", "hardware", "at least 2TB (within 12%)", "1.8TB", "A full disk stops PostgreSQL.", ""),
     ("os.release", "A supported release", "os", "one of ubuntu 24.04", "ubuntu 24.04", "Older releases get no security fixes.", ""),
     ("os.updates", "No update is pending", "os", "none", "none", "Known holes are closed by updates.", "os"),
     ("os.clock", "The clock is synchronised", "os", "yes", "yes", "Logs of two hosts cannot be compared otherwise.", "os"),

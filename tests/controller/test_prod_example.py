@@ -9,9 +9,9 @@ from tests.support import play
 REAL = {
     "infra.cpu.cores": "at least 24",
     "infra.ram.total": "at least 512GB (within 7%)",
-    "infra.disk.capacity": "at least 2TB (within 15%)",
+    "infra.disk.capacity": "at least 2TB (within 12%)",
     "infra.disk.nvme": "nvme",
-    "infra.gpu.model": "contains NVIDIA RTX PRO 6000 Blackwell Server Edition",
+    "infra.gpu.model": r"matches \bNVIDIA RTX PRO 6000\b",
     "infra.net.bandwidth": "at least 1000",
     "os.release": "one of ubuntu 24.04",
 }

@@ -23,6 +23,18 @@ OUTCOMES = [
     ("backup.pitr", [0, 3600], [-1, 3601, 30 * 86400]),
     ("backup.schedule", [["*-*-* 03:00:00"], ["*-*-* 03:00:00 UTC"]], [[], ["*-*-* 15:00:00"], ["*-*-* 03:00:00", "*-*-* 15:00:00"]]),
     ("backup.weekly_full", [8 * 86400], [9 * 86400]),
+    ("comp.audit_trail", [0], [1]),
+    ("env.file.placeholders", [[]], [["A", "B"]]),
+    ("infra.disk.capacity", [2.0e12, 2.0e12 * 0.98], [1.92e12, 1.8e12]),
+    (
+        "infra.gpu.model",
+        [
+            "NVIDIA RTX PRO 6000 Blackwell Server Edition",
+            "NVIDIA RTX PRO 6000 Blackwell Workstation Edition",
+            "NVIDIA T400, NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition",
+        ],
+        ["", "NVIDIA RTX 6000 Ada Generation", "NVIDIA RTX PRO 5000 Blackwell", "NVIDIA RTX PRO 6000D", "Quadro RTX 6000"],
+    ),
     ("ml.drawdown", [12.5, 15, "1%"], [0.35, 0.125, 15.1, 35]),
     ("ml.data_days", [60, 89], [59]),
     ("ml.data_days.recommended", [90], [60, 89]),
@@ -105,3 +117,62 @@ def test_five_public_addresses_are_asked_for_their_pages():
     assert filled(item.arguments["urls"], public_urls=five) == list(five.values())
     with pytest.raises(jinja2.UndefinedError):
         filled(item.arguments["urls"], public_urls={"production": "https://production.example"})
+
+
+KEY = "hB3nT9qLw7Zr2VxC8mKdP5sYfG6jAeU4oQ1iXtRbNcMvWzHySgJkDuEaLpFoI0lT"
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """settings(env, example) -> the variables that name two such files."""
+
+    def write(env, example="A=\n"):
+        (tmp_path / "app.env").write_text(env)
+        (tmp_path / ".env.example").write_text(example)
+        return {"app_env_file": str(tmp_path / "app.env"), "app_env_example": str(tmp_path / ".env.example"), "deploy_project": "app"}
+
+    return write
+
+
+@pytest.mark.parametrize(("item", "name"), [("appsec.secret_key", "SECRET_KEY"), ("appsec.jwt_secret", "JWT_SECRET_KEY")])
+def test_a_key_of_the_published_example_is_nobodys_own(settings, item, name):
+    env = "%s=%s\n" % (name, KEY)
+    assert seen(item, **settings(env)) == len(KEY) >= 64
+    assert seen(item, **settings(env, env)) == 0
+    assert seen(item, **settings(env, "OTHER=%s\n" % KEY)) == 0
+
+
+def test_settings_that_were_copied_and_not_filled_in(settings):
+    known = settings("A=changeme\nB=your-api-key\nC=ours\n", "A=\nB=\nC=\n")
+    assert (seen("env.file.from_example", **known), seen("env.file.placeholders", **known)) == ([], ["A", "B"])
+    assert seen("env.file.placeholders", **settings("C=ours\n")) == []
+
+
+@pytest.mark.parametrize("name", ["data.archive.store", "ci.registry", "cloud.aws.resources", "cloud.ecs"])
+def test_what_belongs_to_a_platform_is_asked_of_people_where_no_probe_can_see_it(name):
+    item = CATALOGUE[name]
+    assert (item.cls, item.needs, item.probe) == ("platform", "", "") and item.attest
+    assert item.attest.who and item.attest.days >= 30
+
+
+def test_no_item_of_a_platform_waits_for_a_probe():
+    assert [item.id for item in CATALOGUE.values() if item.cls == "platform" and item.needs] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "systems"),
+    [
+        ("infra.cpu.cores", "sports trading"),
+        ("infra.ram.total", "sports mlops trading"),
+        ("infra.disk.capacity", "sports mlops trading"),
+        ("pg.version", "sports odds"),
+    ],
+)
+def test_an_item_quotes_every_system_that_asks_it(name, systems):
+    assert set(re.findall(r"\((\w+)\)", CATALOGUE[name].asks)) == set(systems.split())
+
+
+def test_a_query_that_counts_gaps_says_so_where_there_is_nothing_to_count():
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "variables.md").read_text(encoding="utf-8")
+    (row,) = (line for line in page.splitlines() if line.startswith("| `audit_gaps_query` |"))
+    assert "NULL where there was no signal" in row

@@ -561,7 +561,8 @@ def nvml(library):
 def test_models_of_gpus(nvml, names, value):
     closed = nvml(names)
     assert _gpu.GpuProbe({}).observe({"fact": "models"}).value == value
-    assert closed == [True]
+    assert _gpu.GpuProbe({}).observe({"fact": "names"}).value == ", ".join(dict.fromkeys(value))
+    assert closed == [True, True]
 
 
 @pytest.mark.parametrize("refusal", ["Driver Not Loaded", "Driver/library version mismatch"])

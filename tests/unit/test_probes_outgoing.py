@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes import _network
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
 
-
 DAY = 86400
 
 
