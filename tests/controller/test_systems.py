@@ -30,11 +30,13 @@ def test_all_five_at_once_are_refused_by_nothing_but_what_is_missing_on_the_host
     rows = done.report["results"]
     asked = {item for items in SYSTEMS.values() for item in items}
     start = {row["item"] for row in rows if row["door"] == "start"}
-    assert len(start) > 200 and start <= asked | {"fw.ssh.reachable", "pg.reachable", "redis.reachable"}
+    own = {"fw.ssh.reachable", "pg.reachable", "proxy.reachable", "redis.reachable"}
+    own |= {"ml.data_days.recommended", "ml.files", "tls.cert.days", "tls.cert.managed"}
+    assert len(start) > 200 and start <= asked | own
     assert {row["outcome"] for row in rows if row["door"] == "start"} <= {"error", "missing", "not_applicable"}
     assert {row["outcome"] for row in rows if row["door"] == "ongoing"} == {"warned"}
     told = [row for row in rows if row["reason"].startswith("no probe yet: needs ")]
-    assert len(told) > 50 and all(row["status"] == "error" for row in told)
+    assert len(told) > 20 and all(row["status"] == "error" for row in told)
     assert any(one.startswith("pg.version: expectation: at least 15 in checklist sports") for one in done.report["disagreements"])
     assert "checklists disagree on pg.version" in done.output
 
