@@ -73,10 +73,11 @@ def common() -> Schema:
 
 
 def item() -> Schema:
-    texts = dict.fromkeys(("title", "asks", "why", "needs", "fixed_by", "variable", "remedy", "question", "evidence"), TEXT)
+    texts = dict.fromkeys(("title", "asks", "why", "needs", "fixed_by", "variable", "remedy", "question", "evidence", "not_by"), TEXT)
     choices: Schema = {
         "class": {"enum": list(_catalogue.CLASSES)},
         "stage": {"enum": list(DOORS)},
+        "about": {"enum": list(_catalogue.ABOUT)},
         "probe": {"enum": sorted(PROBES)},
         "with": {"type": "object"},
     }

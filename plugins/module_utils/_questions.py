@@ -42,6 +42,8 @@ class Attest:
     :ivar also: further lists, of each of which the same person has to hold a role: of other systems on the same hosts.
     :ivar days: how long an answer holds.
     :ivar evidence: what an answer has to name.
+    :ivar release: an answer is about one release, and names its version.
+    :ivar not_by: the item that the same person may not have answered, or "".
     """
 
     question: str
@@ -49,6 +51,8 @@ class Attest:
     days: int
     evidence: str
     also: tuple[tuple[str, ...], ...] = ()
+    release: bool = False
+    not_by: str = ""
 
     @property
     def roles(self) -> str:
@@ -57,7 +61,9 @@ class Attest:
 
     @property
     def expected(self) -> str:
-        return "answered by %s within the last %d days" % (self.roles, self.days)
+        about = " about the version that is deployed" if self.release else ""
+        other = ", and not by who answered %s" % self.not_by if self.not_by else ""
+        return "answered by %s within the last %d days%s%s" % (self.roles, self.days, about, other)
 
     def holders(self, people: t.Mapping[str, t.Sequence[str]]) -> list[str]:
         """Who of `people` (role to names) may answer."""
@@ -188,6 +194,7 @@ def questions(
     thresholds: t.Mapping[str, Thresholds],
     managed: t.Collection[str] = (),
     wanted: t.Optional[Wanted] = None,
+    version: str = "",
 ) -> list[Question]:
     """Every question of the checklist, from data alone.
 
@@ -196,6 +203,7 @@ def questions(
 
     :param thresholds: host to the expectations its inventory sets.
     :param wanted: which questions to return, for who needs a few of many; all by default.
+    :param version: the version that is deployed, "" where that is not known; no answer about a release counts then.
     """
     found = []
     for item in items:
@@ -225,6 +233,7 @@ def questions(
                     provenance=_provenance(asked),
                     not_applicable=asked.not_applicable or (NOT_APPLICABLE if unasked else ""),
                     needs=asked.needs,
+                    version=version if asked.attest and asked.attest.release else None,
                 )
             )
     return found

@@ -46,6 +46,7 @@ class Question:
     :ivar provenance: every (source, expectation in words), from the catalogue's to the one that holds.
     :ivar not_applicable: why reviewed data asks nobody, or "".
     :ivar needs: the probe that would answer it and that there is not yet, or "".
+    :ivar version: the version that an answer of people has to be about, "" where nobody knows which that is; None where it is about no release.
     """
 
     item: str
@@ -65,6 +66,7 @@ class Question:
     provenance: tuple[tuple[str, str], ...] = ()
     not_applicable: str = ""
     needs: str = ""
+    version: t.Optional[str] = None
 
     @property
     def asks_somebody(self) -> bool:
@@ -103,6 +105,7 @@ class Attestation:
     :ivar expires: when the last day on which it holds is over.
     :ivar subjects: inventory names; empty for an item that is asked once.
     :ivar origin: file and line.
+    :ivar version: the version that it is about, "" where it is about no release.
     """
 
     item: str
@@ -112,6 +115,7 @@ class Attestation:
     evidence: str
     subjects: tuple[str, ...] = ()
     origin: str = ""
+    version: str = ""
 
     def answers(self, question: Question) -> bool:
         return self.item == question.item and question.subject in (self.subjects or (DEPLOYMENT,))
@@ -209,15 +213,15 @@ def _attested(question: Question, waivers: t.Sequence[Waiver], attestations: t.S
     if excuse is not None and excuse.kind == "not_applicable":
         return _not_applicable(question, excuse)
     given = [one for one in attestations if one.answers(question)]
-    reason = _why_unattested(given, now)
+    reason = _why_unattested(question, given, now)
     if reason:
         return Row(question, "missing", "missing", False, remedy=question.remedy, reason=reason)
     (answer,) = given
-    observed = "answered by %s on %s" % (answer.by, day(answer.at))
+    observed = "answered by %s on %s%s" % (answer.by, day(answer.at), " about %s" % answer.version if answer.version else "")
     return Row(question, "pass", "pass", True, observed, answer.evidence, at=answer.at, by=answer.by, until=answer.expires, origin=answer.origin)
 
 
-def _why_unattested(given: t.Sequence[Attestation], now: float) -> str:
+def _why_unattested(question: Question, given: t.Sequence[Attestation], now: float) -> str:
     if not given:
         return "nobody has answered it"
     if len(given) > 1:
@@ -228,6 +232,15 @@ def _why_unattested(given: t.Sequence[Attestation], now: float) -> str:
     # Dates have no time zone: a day begins up to 14 hours earlier elsewhere.
     if not answer.at <= now + _DAY:
         return "the answer of %s is dated %s, which is to come" % (answer.by, day(answer.at))
+    return "" if question.version is None else _why_not_about(question.version, answer)
+
+
+def _why_not_about(version: str, answer: Attestation) -> str:
+    """Why `answer` is not about the release of this `version`, or ""."""
+    if not version:
+        return "the answer of %s is about version %s, and the inventory does not name one version for all hosts (deploy_version)" % (answer.by, answer.version)
+    if answer.version != version:
+        return "the answer of %s is about version %s, and %s is deployed" % (answer.by, answer.version or "nobody knows which", version)
     return ""
 
 

@@ -137,8 +137,15 @@ class PreflightAction(ActionBase):
 
     def questions(self) -> list[Question]:
         """Every question of the checklist, with remedies as a person types them; raises InputError."""
-        asked = project_questions(self.project, self.groups, self.thresholds)
+        asked = project_questions(self.project, self.groups, self.thresholds, version=self._version())
         return [replace(one, remedy=self._filled(one)) if templated(one.remedy) else one for one in asked]
+
+    def _version(self) -> str:
+        """The version that the inventory deploys, of which some answers of people are; "" where none is asked for, or the hosts name no single one."""
+        if not any(item.attest and item.attest.release for item in self.project.items):
+            return ""
+        found = {str(values["deploy_version"]) for values in map(self.hostvars.__getitem__, self.groups["all"]) if "deploy_version" in values}
+        return found.pop() if len(found) == 1 else ""
 
     def _filled(self, question: Question) -> str:
         """The remedy with the subject's variables; as it was written where one of them is undefined."""

@@ -56,7 +56,24 @@ def load_attestations(directory: str, items: t.Mapping[str, Item], asked: t.Sequ
                 message = "is answered for %s at %s already; keep the newer answer" % (subject, given[(answer.item, subject)].origin)
                 raise InputError(path, entry.line, message, item=answer.item)
             given[(answer.item, subject)] = answer
+    _check_others(path, document, items, list(given.values()))
     return Attestations(path, people, tuple(dict.fromkeys(given.values())))
+
+
+def _check_others(path: str, document: Mapping, items: t.Mapping[str, Item], given: t.Sequence[Attestation]) -> None:
+    """Where two people have to answer two items, they did."""
+    for entry in entries(path, document, "attestations", only=False):
+        attest = items[entry["item"]].attest
+        if attest is None or not attest.not_by:
+            continue
+        others = [answer for answer in given if answer.item == attest.not_by]
+        if not others:
+            message = "`item` needs the answer to %s too, which names who may not give this one"
+            raise InputError(path, entry.lines["item"], message % attest.not_by, item=entry["item"])
+        for other in others:
+            if entry["by"] == other.by:
+                message = "`by` is %r, who answered %s at %s; it takes another person"
+                raise InputError(path, entry.lines["by"], message % (other.by, attest.not_by, other.origin), item=entry["item"])
 
 
 def _people(path: str, document: Mapping, items: t.Mapping[str, Item]) -> dict[str, tuple[str, ...]]:
@@ -83,7 +100,7 @@ def _attestation(path: str, entry: Mapping, items: t.Mapping[str, Item], people:
         raise InputError(path, line, "`item` is %r; %s" % (name, nearest(name, [one.id for one in items.values() if one.attest])))
     if item.attest is None:
         raise InputError(path, line, "is answered by probe %s; nobody can attest it" % item.probe, item=name)
-    known_keys(path, entry, ("item", "subjects", "by", "at", "evidence", "expires"), item=name)
+    known_keys(path, entry, ("item", "subjects", "by", "at", "evidence", "expires", "version"), item=name)
     required(path, entry, ("by", "evidence"), item=name, because="an answer names who gave it and what shows it")
     if _PLACEHOLDER.search(entry["evidence"]):
         raise InputError(path, entry.lines["evidence"], "`evidence` still is the placeholder; name %s" % item.attest.evidence, item=name)
@@ -96,9 +113,24 @@ def _attestation(path: str, entry: Mapping, items: t.Mapping[str, Item], people:
     if not 0 <= (expires - at).days <= item.attest.days:
         message = "`expires` is %s; an answer of %s holds at most %d days" % (expires, at, item.attest.days)
         raise InputError(path, entry.lines["expires"], message, item=name)
-    subjects = _subjects(path, entry, item)
+    subjects, version = _subjects(path, entry, item), _version(path, entry, item, item.attest.release)
     origin = "%s:%d" % (shown(path), entry.line)
-    return Attestation(name, entry["by"], start_of_day(at), end_of_day(expires), entry["evidence"].strip(), subjects, origin)
+    return Attestation(name, entry["by"], start_of_day(at), end_of_day(expires), entry["evidence"].strip(), subjects, origin, version)
+
+
+def _version(path: str, entry: Mapping, item: Item, release: bool) -> str:
+    """The version that an answer about a release names, "" of any other answer."""
+    if not release:
+        if "version" in entry:
+            raise InputError(path, entry.lines["version"], "`version` does not go with an item that is about no release", item=item.id)
+        return ""
+    value = entry.get("version")
+    if value is not None and not isinstance(value, str):
+        raise InputError(path, entry.lines["version"], "`version` is %s, not text; put it in quotes" % (value,), item=item.id)
+    required(path, entry, ("version",), item=item.id, because="the answer is about one release, whose deploy_version it names")
+    if _PLACEHOLDER.search(entry["version"]):
+        raise InputError(path, entry.lines["version"], "`version` still is the placeholder; name the release", item=item.id)
+    return str(entry["version"])
 
 
 def _subjects(path: str, entry: Mapping, item: Item) -> tuple[str, ...]:
@@ -120,6 +152,8 @@ def request(attestations: Attestations, item: Item, question: Question) -> str:
     holders = item.attest.holders(attestations.people)
     by = "<%s>" % (" or ".join(holders) or "a name, put under people.%s first" % item.attest.who[0])
     about = [] if question.subject == DEPLOYMENT else ["subjects: [%s]" % question.subject]
+    if question.version is not None:
+        about.append("version: %s" % json.dumps(question.version or "<deploy_version of the release>"))
     dates = ["at: %s" % day(now), "expires: %s" % day(now + item.attest.days * 86400)]
     # JSON is YAML: quoted, whatever the words are.
     words = ["item: %s" % item.id, *about, "by: %s" % json.dumps(by), *dates, "evidence: %s" % json.dumps("<%s>" % item.attest.evidence)]

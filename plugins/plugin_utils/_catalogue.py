@@ -18,6 +18,7 @@ from ..module_utils._verdict import PEOPLE
 from ._yaml import InputError, Mapping, entries, known_keys, load, names, nearest, one_of, shown
 
 __all__ = [
+    "ABOUT",
     "CLASSES",
     "COLLECTION",
     "DAYS",
@@ -54,8 +55,9 @@ PER = ("host", "group", "deployment")
 DESCRIBED = ("id", "title", "why", "class")
 _TEXT = (*DESCRIBED, "asks", "severity", "hosts", "per")
 _PROBE_TEXT = (*_TEXT, "stage", "from", "probe", "needs", "fixed_by", "variable", "remedy")
-_ATTEST_TEXT = (*_TEXT, "stage", "question", "evidence")
+_ATTEST_TEXT = (*_TEXT, "stage", "question", "evidence", "about", "not_by")
 OF_PEOPLE = ("who", "holds")
+ABOUT = ("release",)
 
 # What an item needs beside its description, by who answers it.
 OF_A_PROBE = ("stage", "hosts", "probe", "with", "expect")
@@ -90,7 +92,17 @@ def load_catalogue(directories: t.Sequence[str]) -> dict[str, Item]:
                 if item.id in found:
                     raise InputError(path, entry.line, "is in %s already" % origin[item.id], item=item.id)
                 found[item.id], origin[item.id] = item, path
+    _check_others(found, origin)
     return found
+
+
+def _check_others(items: t.Mapping[str, Item], origin: t.Mapping[str, str]) -> None:
+    """`not_by` names another item that people answer."""
+    answered = {item.id: item.attest.not_by for item in items.values() if item.attest}
+    for name, other in answered.items():
+        if other and (other == name or other not in answered):
+            message = "`not_by` is %r, not another item that people answer; %s"
+            raise InputError(origin[name], 0, message % (other, nearest(other, sorted(set(answered) - {name}))), item=name)
 
 
 def _item(path: str, area: str, entry: Mapping) -> Item:
@@ -168,6 +180,7 @@ def _attested(path: str, area: str, entry: Mapping) -> Item:
     Nobody answers in the minutes between a release's start and its traffic: no such question holds door live shut.
     """
     one_of(path, entry, "stage", _STAGES_OF_PEOPLE)
+    one_of(path, entry, "about", ABOUT)
     return Item(
         **_described(area, entry),
         stage=entry.get("stage", "host"),
@@ -176,7 +189,7 @@ def _attested(path: str, area: str, entry: Mapping) -> Item:
         looks_from=PEOPLE,
         probe="",
         arguments={},
-        attest=Attest(entry["question"], (), 0, entry["evidence"]),
+        attest=Attest(entry["question"], (), 0, entry["evidence"], release="about" in entry, not_by=entry.get("not_by", "")),
     )
 
 

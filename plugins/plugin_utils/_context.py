@@ -281,13 +281,14 @@ def project_questions(
     groups: t.Mapping[str, t.Sequence[str]],
     thresholds: HostThresholds,
     wanted: t.Optional[Wanted] = None,
+    version: str = "",
 ) -> list[Question]:
     """Every question of the checklist, or those that are `wanted`, from checklist, inventory groups and thresholds; raises InputError."""
     check_groups(project.items, groups)
     for host in groups.get("all", ()) if wanted is None else ():
         thresholds.get(host)
     items = {item.id: item for item in project.items}
-    asked = questions(project.items, groups, thresholds, project.policy.managed, wanted)
+    asked = questions(project.items, groups, thresholds, project.policy.managed, wanted, version)
     return [replace(one, remedy=_remedy(project, items[one.item], one)) for one in asked]
 
 

@@ -50,3 +50,37 @@ def test_an_answer_that_has_ended_is_no_go(project: Untouched) -> None:
 
 def test_an_answer_cannot_come_from_the_command_line(project: Untouched) -> None:
     _project(project).refused(VERIFY, "-e", '{"attestations": [{"item": "ops.oncall"}], "people": {"operations": ["Eve"]}}')
+
+
+def _released(project: Untouched, *answers: dict[str, t.Any]) -> Untouched:
+    _project(project, *answers).edit("checklists/demo.yml", lambda _: {"title": "Released", "items": [{"id": "ci.approval"}]})
+    project.edit("policy/lab/attestations.yml", lambda document: dict(document, people={"engineering": ["Ada Lovelace"]}))
+    return project
+
+
+APPROVED = _answer(item="ci.approval", at=TODAY, expires=TODAY + DAY, version="1.0.0")
+
+
+def test_an_approval_counts_for_the_version_that_is_deployed(project: Untouched) -> None:
+    done = _released(project, APPROVED).play(VERIFY)
+    assert (done.code, done.report["verdict"]) == (0, "GO"), done.output
+    assert done.result("ci.approval", "deployment")["observed"] == "answered by Ada Lovelace on %s about 1.0.0" % TODAY
+
+
+def test_an_approval_of_another_version_is_no_go(project: Untouched) -> None:
+    done = _released(project, dict(APPROVED, version="0.9.0")).refused(VERIFY)
+    result = done.result("ci.approval", "deployment")
+    assert (result["status"], result["reason"]) == ("missing", "the answer of Ada Lovelace is about version 0.9.0, and 1.0.0 is deployed")
+    assert 'version: "1.0.0"' in result["remedy"]
+
+
+def test_an_approval_does_not_count_for_a_version_of_the_command_line(project: Untouched) -> None:
+    _released(project, APPROVED).edit("policy/lab/gate.yml", lambda gate: dict(gate, extra_vars=["deploy_version"]))
+    done = project.refused(VERIFY, "-e", "deploy_version=2.0.0")
+    assert done.result("ci.approval", "deployment")["reason"].endswith("and 2.0.0 is deployed")
+
+
+def test_an_approval_counts_for_none_where_the_hosts_have_several_versions(project: Untouched) -> None:
+    _released(project, APPROVED).edit("inventories/lab/group_vars/db.yml", lambda known: dict(known or {}, deploy_version="1.1.0"))
+    done = project.refused(VERIFY)
+    assert "the inventory does not name one version for all hosts" in done.result("ci.approval", "deployment")["reason"]

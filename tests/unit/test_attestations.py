@@ -42,10 +42,14 @@ ONCALL = Item(
     source="catalogue",
     attest=Attest("Is a rotation agreed?", ("operations",), 30, "link to the schedule"),
 )
+APPROVAL = dataclasses.replace(ONCALL, id="ci.approval", attest=dataclasses.replace(ONCALL.attest, release=True))
+DEPLOYED = dataclasses.replace(APPROVAL, id="sign.completed")
+VERIFIED = dataclasses.replace(APPROVAL, id="sign.verified", attest=dataclasses.replace(APPROVAL.attest, not_by="sign.completed"))
 DRIVER = dataclasses.replace(ONCALL, id="gpu.driver", hosts="gpu", per="host")
 PROBED = dataclasses.replace(ONCALL, id="redis.aof", attest=None, probe="redis", expect={"equals": "yes"})
-ITEMS = {item.id: item for item in (ONCALL, DRIVER, PROBED)}
+ITEMS = {item.id: item for item in (ONCALL, DRIVER, PROBED, APPROVAL, DEPLOYED, VERIFIED)}
 ANSWER = {"item": "ops.oncall", "by": "Ada", "at": datetime.date(2026, 11, 20), "evidence": "https://x.example", "expires": datetime.date(2026, 12, 20)}
+APPROVED = {**ANSWER, "item": "ci.approval", "version": "1.4.0"}
 PEOPLE = {"operations": ["Ada", "Grace"]}
 
 
@@ -143,11 +147,78 @@ def test_nothing_but_one_current_answer_passes(at, expires, subjects, item, coun
     assert row.through == (count == 1 and item == "ops.oncall" and subjects != ("app1",) and at <= NOW + DAY and expires > NOW)
 
 
+# What is about one release
+
+
+def about(given, version):
+    asked = questions((APPROVAL,), GROUPS, {}, version=version)
+    (row,) = decide("start", asked, (), attestations=given, started=NOW - 60, now=NOW).rows
+    return row
+
+
+def test_an_answer_about_the_release_that_is_deployed_counts(attestations):
+    row = about(attestations(APPROVED).given, "1.4.0")
+    assert (row.through, row.observed) == (True, "answered by Ada on 2026-11-20 about 1.4.0")
+    assert row.question.expected == "answered by operations within the last 30 days about the version that is deployed"
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("1.5.0", "the answer of Ada is about version 1.4.0, and 1.5.0 is deployed"),
+        ("1.4", "the answer of Ada is about version 1.4.0, and 1.4 is deployed"),
+        ("", "the answer of Ada is about version 1.4.0, and the inventory does not name one version for all hosts (deploy_version)"),
+    ],
+)
+def test_an_answer_about_another_release_is_missing(attestations, version, reason):
+    row = about(attestations(APPROVED).given, version)
+    assert (row.status, row.through, row.reason) == ("missing", False, reason)
+
+
+def test_an_answer_that_names_no_release_counts_for_none():
+    given = [Attestation("ci.approval", "Ada", NOW - DAY, NOW + DAY, "x")]
+    assert [about(given, version).through for version in ("1.4.0", "")] == [False, False]
+
+
+def test_a_request_names_the_release(attestations):
+    for version, written in (("1.4.0", "1.4.0"), ("", "<deploy_version of the release>")):
+        (question,) = questions((APPROVAL,), GROUPS, {}, version=version)
+        (entry,) = yaml.safe_load(request(attestations(), APPROVAL, question).partition(": ")[2])
+        assert entry["version"] == written
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": None}, "`version` is missing: the answer is about one release, whose deploy_version it names"),
+        ({"version": " "}, "`version` is missing"),
+        ({"version": 1.4}, "`version` is 1.4, not text; put it in quotes"),
+        ({"version": "<the version>"}, "`version` still is the placeholder"),
+        ({"item": "ops.oncall"}, "item ops.oncall: `version` does not go with an item that is about no release"),
+    ],
+)
+def test_an_answer_about_a_release_names_it(attestations, changes, message):
+    with pytest.raises(InputError) as raised:
+        attestations({**APPROVED, **changes})
+    assert message in str(raised.value)
+
+
+def test_two_people_answer_what_takes_two(attestations):
+    deployed, verified = {**APPROVED, "item": "sign.completed"}, {**APPROVED, "item": "sign.verified"}
+    assert len(attestations(deployed, {**verified, "by": "Grace"}).given) == 2
+    for entries in ((deployed, verified), (verified, deployed)):
+        with pytest.raises(InputError, match=r"item sign\.verified: `by` is 'Ada', who answered sign\.completed at .*; it takes another person"):
+            attestations(*entries)
+    with pytest.raises(InputError, match=r"item sign\.verified: `item` needs the answer to sign\.completed too"):
+        attestations(verified)
+    assert VERIFIED.expected.endswith(", and not by who answered sign.completed")
+
+
 # What may be written
 
 MISTAKES = {
     "unknown item": ({"item": "ops.oncal"}, "`item` is 'ops.oncal'; did you mean 'ops.oncall'?"),
-    "no item": ({"item": None}, "`item` is 'None'; known: gpu.driver, ops.oncall"),
+    "no item": ({"item": None}, "`item` is 'None'; known: ci.approval, gpu.driver, ops.oncall, sign.completed, sign.verified"),
     "an item of a probe": ({"item": "redis.aof"}, "item redis.aof: is answered by probe redis; nobody can attest it"),
     "unknown key": ({"until": 1}, "item ops.oncall: unknown key 'until'"),
     "nobody": ({"by": None}, "`by` is missing: an answer names who gave it and what shows it"),

@@ -142,7 +142,20 @@ BAD_QUESTIONS = {
     "no days": ({"holds": "0 days"}, "holds", "`holds` is '0 days'"),
     "no evidence": ({"evidence": ""}, "id", "`evidence` is missing"),
     "an expectation": ({"expect": {"equals": 1}}, "expect", "unknown key 'expect'"),
+    "about something": ({"about": "relase"}, "about", "`about` is 'relase'; did you mean 'release'?"),
 }
+
+
+def test_an_answer_may_have_to_be_about_the_release_and_of_another_person(catalogue_of):
+    asked, other = catalogue_of({**ASKED, "about": "release", "not_by": "sign.devops"}, {**ASKED, "id": "sign.devops"}).values()
+    assert (asked.attest.release, asked.attest.not_by, other.attest.release, other.attest.not_by) == (True, "sign.devops", False, "")
+
+
+@pytest.mark.parametrize("other", ["sign.devop", "ops.oncall", "infra.cpu.cores"])
+def test_the_other_item_is_another_one_that_people_answer(catalogue_of, other):
+    with pytest.raises(InputError) as raised:
+        catalogue_of({**ASKED, "not_by": other}, {**ASKED, "id": "sign.devops"}, ITEM)
+    assert "item ops.oncall: `not_by` is %r, not another item that people answer; " % other in str(raised.value)
 
 
 @pytest.mark.parametrize("case", BAD_QUESTIONS)

@@ -176,3 +176,13 @@ def test_a_query_that_counts_gaps_says_so_where_there_is_nothing_to_count():
     page = (pathlib.Path(__file__).parents[2] / "docs" / "variables.md").read_text(encoding="utf-8")
     (row,) = (line for line in page.splitlines() if line.startswith("| `audit_gaps_query` |"))
     assert "NULL where there was no signal" in row
+
+
+def test_signatures_and_approvals_are_about_one_release():
+    bound = {item.id for item in CATALOGUE.values() if item.attest and item.attest.release}
+    signatures = {name for name in CATALOGUE if name.startswith("sign.")}
+    # The costs that finance approves are those of the system.
+    assert bound == signatures - {"sign.finance"} | {"ci.approval", "ci.code_freeze"}
+    assert CATALOGUE["ci.approval"].attest.days == 1
+    assert all(CATALOGUE[name].attest.days <= 7 for name in bound)
+    assert CATALOGUE["sign.verified_by"].attest.not_by == "sign.completed_by"
