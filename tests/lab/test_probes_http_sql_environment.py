@@ -59,6 +59,7 @@ def pages(fleet: None) -> t.Iterator[None]:
 def test_status_of_the_application(fleet: None) -> None:
     assert value(APP, "http", fact="status", url=HEALTH) == 200
     assert value(APP, "http", fact="status", url="http://127.0.0.1/nowhere") == 404
+    assert value(APP, "process", fact="listening", port=80) == "nginx"
     assert value(APP, "http", fact="status", url=NOTES, method="POST", body="{broken") == 422
     assert value(APP, "http", fact="status", url=NOTES, method="POST", body={"text": ""}) == 422
     assert "Connection refused" in error(APP, "http", fact="status", url="http://127.0.0.1:9/")
@@ -80,7 +81,9 @@ def test_headers_and_redirects(pages: None) -> None:
     assert "status 503" in error(APP, "http", fact="header", url=SIDE + "/down", name="X-Powered-By")
     assert value(APP, "http", fact="redirect", url=HEALTH) == ""
     assert value(APP, "http", fact="redirect", url=SIDE + "/moved") == "https://shop.example.org/start"
+    assert value(APP, "http", fact="redirect", url=SIDE + "/moved", permanent=True) == "https://shop.example.org/start"
     assert value(APP, "http", fact="redirect", url=SIDE + "/loop").endswith("/loop")
+    assert value(APP, "http", fact="redirect", url=SIDE + "/loop", permanent=True) == ""
     assert "status 404" in error(APP, "http", fact="redirect", url=SIDE + "/nowhere")
 
 
@@ -344,6 +347,7 @@ def test_rules(prometheus: None) -> None:
     for name, state in (("Firing", "firing"), ("Pending", "pending"), ("Inactive", "inactive"), ("Absent", "absent")):
         assert value(WATCH, "prometheus", fact="rule", url=PROMETHEUS, name=name) == state
     assert "rule Broken is not evaluated: health err" in error(WATCH, "prometheus", fact="rule", url=PROMETHEUS, name="Broken")
+    assert "rule Broken is not evaluated: health err" in error(WATCH, "prometheus", fact="alerts", url=PROMETHEUS)
 
 
 def test_prometheus_queries(prometheus: None) -> None:
