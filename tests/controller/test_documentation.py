@@ -92,7 +92,7 @@ def test_only_the_release_calls_compose() -> None:
 HEADINGS = re.findall(r"^### (`.+`)$", (ROOT / "docs" / "troubleshooting.md").read_text(), re.MULTILINE)
 MESSAGES = [message for heading in HEADINGS for message in re.findall(r"`([^`]+)`", heading)]
 # What other programs say, and what a probe puts together.
-FOREIGN = {"Unable to start service nginx", "failed to validate", "HTTP 503", "answered 2 times in one run"}
+FOREIGN = {"Unable to start service nginx", "failed to validate", "was answered with status 503", "answered 2 times in one run"}
 
 
 @pytest.mark.parametrize("message", MESSAGES)

@@ -134,9 +134,10 @@ def test_value_of_a_json_body(serve, path, value):
     assert observe_http(serve(says(response(json.dumps(HEALTH).encode()))), "json", path=path) == value
 
 
-def test_a_status_that_is_not_200_is_the_value(serve):
+def test_a_status_that_is_not_200_is_an_error(serve):
     port = serve(says(response(json.dumps(HEALTH).encode(), "503 Service Unavailable")))
-    assert observe_http(port, "json", path="status") == "HTTP 503"
+    with pytest.raises(ProbeError, match="was answered with status 503"):
+        observe_http(port, "json", path="status")
 
 
 def test_the_query_is_part_of_the_request(serve):

@@ -143,13 +143,13 @@ class HttpProbe(HttpClient):
         return Observation(self.ask(arguments, arguments["url"]).status, _asked(arguments))
 
     def fact_json(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """The value at `path` ("status", "checks.0.name") of the JSON body; "HTTP 503" unless the status is 2xx."""
+        """The value at `path` ("status", "checks.0.name") of the JSON body; an answer that is not 2xx is an error."""
         path = needed(arguments, "path")
         if any(map(secret_name, path.split("."))):
             raise ProbeError("%s is, or may hold, a secret; it is not shown" % path)
         answer = self.ask(arguments, arguments["url"])
         if not 200 <= answer.status <= 299:
-            return Observation("HTTP %d" % answer.status, _asked(arguments))
+            raise ProbeError("%s was answered with status %d, and not with what is looked for" % (_asked(arguments), answer.status))
         value = value_at(document_of(answer, arguments["url"]), path)
         if _confidential(value):
             raise ProbeError("what stands at %s is, or holds, a secret; it is not shown" % path)
