@@ -306,12 +306,19 @@ def test_header(site, headers, name, seen):
 
 @pytest.mark.parametrize("status", [404, 410, 429, 500, 502, 503])
 @pytest.mark.parametrize(
-    ("fact", "more"), [("header", {"name": "X-Powered-By"}), ("redirect", {}), ("cors", {"origin": "https://a.example.org"}), ("limited", {"requests": 2})]
+    ("fact", "more"),
+    [
+        ("header", {"name": "X-Powered-By"}),
+        ("redirect", {}),
+        ("cors", {"origin": "https://a.example.org"}),
+        ("limited", {"requests": 2}),
+        ("admitted", {"requests": 2, "spread": "1s"}),
+    ],
 )
 def test_what_is_not_there_proves_nothing(site, fact, more, status):
     server = site({"/": (status, {}, b"")})
-    if (fact, status) == ("limited", 429):
-        assert value(server, "/", fact, **more) == 2
+    if status == 429 and fact in ("limited", "admitted"):
+        assert value(server, "/", fact, **more) == {"limited": 2, "admitted": 0}[fact]
     else:
         assert "status %d" % status in error(server, "/", fact, **more)
 
@@ -483,6 +490,11 @@ def test_an_answer_that_does_not_come_in_time_is_an_error(site):
         ("limited", {}, "fact limited needs `requests`"),
         ("limited", {"requests": 0}, "`requests` is 0"),
         ("limited", {"requests": 1001}, "`requests` is 1001"),
+        ("admitted", {"spread": "1s"}, "fact admitted needs `requests`"),
+        ("admitted", {"requests": 5}, "fact admitted needs `spread`"),
+        ("admitted", {"requests": 5, "spread": "soon"}, "`spread` is 'soon'"),
+        ("admitted", {"requests": 5, "spread": "1s", "at_once": 5}, "`at_once` is 5"),
+        ("admitted", {"requests": 5, "spread": "1s", "at_once": -1}, "`at_once` is -1"),
         ("cors", {}, "fact cors needs `origin`"),
         ("header", {}, "fact header needs `name`"),
         ("header", {"name": "X y"}, "is no name of a header"),
@@ -517,6 +529,14 @@ def test_what_is_refused_can_be_limited_too(site):
     answers = iter([401, 422, 429])
     seen = look(site({"/": lambda _request: (next(answers), {}, b"")}), "/", "limited", requests=3, method="POST", body={})
     assert seen.value == 1 and seen.evidence.endswith("3 requests: 1 times status 401, 1 times status 422, 1 times status 429")
+
+
+def test_what_gets_through_is_counted_over_the_time_that_was_asked_for(site):
+    began = time.monotonic()
+    seen = look(site(limiting(4)), "/", "admitted", requests=10, at_once=5, spread="0.5s")
+    # The last one is sent a fifth of the time before its end.
+    assert seen.value == 4 and 0.4 <= time.monotonic() - began < 5
+    assert seen.evidence.endswith("10 requests over 0.5 s: 4 times status 200, 6 times status 429")
 
 
 @pytest.mark.parametrize("status", [301, 404, 503])
@@ -582,7 +602,7 @@ def test_an_error_that_keeps_to_itself(site, text):
 
 
 def test_the_path_that_was_asked_for_is_no_leak(site):
-    server = site({"/opt/tools/x.py": (404, {}, b"no /opt/tools/x.py here"), "/y": (404, {}, b"no /opt/tools/x.py here")})
+    server = site({"/opt/tools/x.py": (400, {}, b"no /opt/tools/x.py here"), "/y": (400, {}, b"no /opt/tools/x.py here")})
     assert value(server, "/opt/tools/x.py", "leaks") == []
     assert value(server, "/y", "leaks") == ["file path"]
 
@@ -592,9 +612,10 @@ def test_a_body_in_another_character_set_is_read(site):
     assert value(site({"/": (500, {"Content-Type": "text/plain; charset=utf-16"}, body)}), "/", "leaks") == ["stack trace"]
 
 
-@pytest.mark.parametrize("status", [200, 204, 302, 429])
-def test_where_there_is_no_error_nothing_was_looked_at(site, status):
-    assert "no error to look at" in error(site({"/": (status, {}, b"")}), "/", "leaks")
+@pytest.mark.parametrize("status", [200, 204, 302, 401, 403, 404, 405, 410, 429])
+def test_where_the_application_made_no_error_nothing_was_looked_at(site, status):
+    said = error(site({"/": (status, {}, b'{"detail": "Not Found"}')}), "/", "leaks")
+    assert "status %d, which is no error of its own to look at" % status in said
 
 
 def test_an_answer_to_head_has_nothing_to_look_at(site):
@@ -611,6 +632,7 @@ ALL_FACTS = [
     ("cors", {"origin": FOREIGN}),
     ("latency", {"requests": 2, "percentile": 50}),
     ("limited", {"requests": 2}),
+    ("admitted", {"requests": 2, "spread": "10ms"}),
     ("leaks", {}),
 ]
 

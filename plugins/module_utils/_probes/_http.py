@@ -20,18 +20,23 @@ from dataclasses import dataclass
 
 from .._secrecy import holds_credentials, secret_name
 from ._base import NETWORK, Observation, Probe, ProbeError
+from ._files import seconds_of
 
 __all__ = ["CREDENTIALS", "Answer", "HttpClient", "HttpProbe", "document_of", "leaks_of", "needed", "percentile_of", "value_at"]
 
 _TIMEOUT = 5.0
 _LARGEST_BODY = 1024 * 1024
 _MOST_REQUESTS = 1000
+# Of the time over which requests are spread: so much behind is another rate than the one that was asked for.
+_LATE = 0.1
 _HIDDEN = "********"
 
 # field-name and field-value of RFC 9110, section 5; what http.client refuses, it quotes.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _ORIGIN = re.compile(r"https?://[^\s/?#@]+|null")
+# Login, permission, no such path, no such method, gone, limited: any server says these in words that tell nothing.
+_BEFORE_THE_CODE = (401, 403, 404, 405, 410, 429)
 _CHALLENGES = ("www-authenticate", "proxy-authenticate")
 
 CREDENTIALS: t.Mapping[str, t.Mapping[str, t.Any]] = {
@@ -122,7 +127,7 @@ class HttpProbe(HttpClient):
         "fact": {
             "type": "str",
             "required": True,
-            "choices": ["cors", "header", "json", "latency", "leaks", "limited", "redirect", "status"],
+            "choices": ["admitted", "cors", "header", "json", "latency", "leaks", "limited", "redirect", "status"],
         },
         "url": {"type": "str", "required": True},
         # With these a request can be made that must be refused; what deletes or replaces has no place in a check.
@@ -135,6 +140,8 @@ class HttpProbe(HttpClient):
         "origin": {"type": "str"},
         "permanent": {"type": "bool", "default": False},
         "requests": {"type": "int"},
+        "at_once": {"type": "int", "default": 0},
+        "spread": {"type": "str"},
         "percentile": {"type": "float"},
     }
 
@@ -225,26 +232,52 @@ class HttpProbe(HttpClient):
 
         A redirect, 404 or a failure of the server is an error: there is nothing behind it that could be limited.
         """
-        requests = _requests(arguments)
+        seen, evidence = self._limiting(arguments)
+        return Observation(seen[429], evidence)
+
+    def fact_admitted(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """How many of `requests` requests are answered with something else than 429: the first `at_once` one after the other, the
+        others evenly over the time `spread`.
+
+        With time between them, what a limiter lets through is its rate for that time and its burst, whatever the burst is. A server
+        that keeps up with so few requests only by delaying them is an error.
+        """
+        seen, evidence = self._limiting(arguments, spread=seconds_of(needed(arguments, "spread"), "spread"))
+        return Observation(sum(seen.values()) - seen[429], evidence)
+
+    def _limiting(self, arguments: t.Mapping[str, t.Any], *, spread: float = 0.0) -> tuple[Counter[int], str]:
+        """(how often each status was answered, evidence) of `requests` requests."""
+        requests, at_once = _requests(arguments), arguments.get("at_once") or 0
+        if not 0 <= at_once < requests:
+            raise ProbeError("`at_once` is %s; it is a number below that of the requests" % at_once)
         seen: Counter[int] = Counter()
-        for _number in range(requests):
+        began = time.monotonic()
+        for number in range(requests):
+            ahead = began + spread * max(0, number - at_once) / (requests - at_once) - time.monotonic()
+            if ahead > 0:
+                time.sleep(ahead)
+            if spread and ahead < -_LATE * spread:
+                message = "%s does not answer %d requests in %g s: it is too slow, or its limiter delays them and refuses none"
+                raise ProbeError(message % (_asked(arguments), requests, spread))
             answer = self.ask(arguments, arguments["url"])
             if answer.status != 429:
                 _there(arguments, answer, redirect=False)
             seen[answer.status] += 1
         counts = ", ".join("%d times status %d" % (count, status) for status, count in sorted(seen.items()))
-        return Observation(seen[429], "%s, %d requests: %s" % (_asked(arguments), requests, counts))
+        over = " over %g s" % spread if spread else ""
+        return seen, "%s, %d requests%s: %s" % (_asked(arguments), requests, over, counts)
 
     def fact_leaks(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """What the body of an error tells that is nobody's business, a list of kinds; nothing of the body itself.
 
-        An answer that is no error (below 400), was limited (429), or comes to HEAD is an error: there is nothing to look at.
+        An answer that is no error (below 400), comes from in front of the application's own code (no such path or method, a
+        login, a limit), or comes to HEAD is an error: there is nothing to look at.
         """
         answer = self.ask(arguments, arguments["url"])
         if arguments.get("method") == "HEAD":
             raise ProbeError("an answer to HEAD has no body to look at")
-        if answer.status < 400 or answer.status == 429:
-            raise ProbeError("%s was answered with status %d, which is no error to look at" % (_asked(arguments), answer.status))
+        if answer.status < 400 or answer.status in _BEFORE_THE_CODE:
+            raise ProbeError("%s was answered with status %d, which is no error of its own to look at" % (_asked(arguments), answer.status))
         own = urllib.parse.urlsplit(arguments["url"]).path
         evidence = "%s, status %d, body of %d bytes" % (_asked(arguments), answer.status, len(answer.body))
         return Observation(leaks_of(answer.text(), own_path=own), evidence)

@@ -1,0 +1,179 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Items of the catalogue, asked as they stand there: what is right passes, and what only looks right does not."""
+
+from __future__ import annotations
+
+import pathlib
+import types
+
+import jinja2
+import jinja2.nativetypes
+import pytest
+
+from ansible_collections.gonogo.preflight.plugins.module_utils import _expect
+from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES, _http
+from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._catalogue import COLLECTION, load_catalogue
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._checklists import load_checklist
+
+CHECKLISTS = pathlib.Path(COLLECTION) / "checklists"
+CATALOGUE = load_catalogue([str(CHECKLISTS)])
+TEMPLATES = jinja2.nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
+HOST = {
+    "inventory_dir": "/srv/shop/prod",
+    "inventory_hostname": "app1",
+    "preflight_address": "192.0.2.11",
+    "deploy_project": "shop",
+    "deploy_version": "1.4.0",
+    "app_predict_sample": {"team": "a"},
+}
+
+
+def filled(item, **variables):
+    """The arguments of an item for a host with these variables."""
+
+    def fill(value):
+        if isinstance(value, str):
+            return TEMPLATES.from_string(value).render({**HOST, **variables}) if "{{" in value else value
+        if isinstance(value, list):
+            return [fill(one) for one in value]
+        return {key: fill(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+    return fill(dict(CATALOGUE[item].arguments))
+
+
+def met(item, system="", /, *, secrets=None, **variables):
+    """Whether what the item's probe sees is what it expects, in the catalogue or in the checklist of `system`."""
+    items = {one.id: one for one in load_checklist(str(CHECKLISTS / (system + ".yml")), CATALOGUE)} if system else CATALOGUE
+    seen = PROBES[items[item].probe](secrets or {}).observe(filled(item, **variables))
+    return _expect.judge(seen.value, items[item].expect)
+
+
+# Requests with a credential
+
+WITH_TOKEN = [name for name, item in CATALOGUE.items() if "app_token" in str(item.arguments.get("secret"))]
+
+
+def test_the_items_that_send_a_token_are_known():
+    assert {"app.predict.ok", "app.predict.range", "app.predict.latency", "ml.latency", "appsec.input_validation", "appsec.error_leak"} == set(WITH_TOKEN)
+
+
+@pytest.mark.parametrize("item", WITH_TOKEN)
+def test_without_a_token_the_request_goes_without_one(item, monkeypatch):
+    sent = []
+
+    def exchange(_method, _url, headers, _body, _query):
+        sent.append(headers)
+        return _http.Answer(400 if "appsec" in item else 200, (), b'{"probability": 0.5}', 0.001)
+
+    monkeypatch.setattr(_http, "_exchange", exchange)
+    assert met(item) and "Authorization" not in sent[-1]
+    assert met(item, secrets={"app_token": "Bearer abc"}, app_token="Bearer abc") and sent[-1]["Authorization"] == "Bearer abc"
+    assert met(item, secrets={"app_token": "abc"}, app_token="abc", app_token_header="X-Key") and sent[-1]["X-Key"] == "abc"
+
+
+def test_a_role_is_not_proven_by_what_anybody_is_refused(monkeypatch):
+    monkeypatch.setattr(_http, "_exchange", lambda *_request: _http.Answer(403, (), b"", 0.001))
+    with pytest.raises(ProbeError, match="no value was given for the secret app_readonly_token"):
+        met("appsec.authz")
+    assert met("appsec.authz", secrets={"app_readonly_token": "Bearer abc"}, app_readonly_token="Bearer abc")
+
+
+# The public address
+
+
+@pytest.mark.parametrize("item", ["app.health.public", "appsec.rate_limit"])
+def test_users_are_asked_about_where_they_come_in(item):
+    assert filled(item)["url"] == "http://192.0.2.11/api/v1/health"
+    assert filled(item, app_domain="shop.example.org", app_health_path="/health")["url"] == "https://shop.example.org/health"
+
+
+def test_the_word_of_the_health_check_is_looked_for_where_it_is():
+    assert filled("app.health.public", app_health_status_path="state.word")["path"] == "state.word"
+    assert filled("appsec.cors", app_health_path="/health")["url"] == "http://127.0.0.1:8000/health"
+
+
+# Limits
+
+
+class Bucket:
+    """A token bucket, as nginx's limit_req with nodelay: `rate` a second, `burst` beyond it."""
+
+    def __init__(self, rate, burst):
+        self._rate, self._burst, self._excess, self._last = rate, burst, 0.0, 0.0
+
+    def lets_through(self, now):
+        excess = max(0.0, self._excess - (now - self._last) * self._rate)
+        self._last = now
+        if excess > self._burst:
+            self._excess = excess
+            return False
+        self._excess = excess + 1
+        return True
+
+
+class Window:
+    """So many in each window of a minute, the first of which begins with the first request."""
+
+    def __init__(self, most):
+        self._most, self._counts = most, {}
+
+    def lets_through(self, now):
+        count = self._counts.get(now // 60, 0)
+        self._counts[now // 60] = count + 1
+        return count < self._most
+
+
+class Nothing:
+    def lets_through(self, _now):
+        return True
+
+
+@pytest.fixture
+def limited_by(monkeypatch):
+    """limited_by(limiter, seconds for an answer): what the probe asks, in a time of its own."""
+
+    def install(limiter, seconds=0.002):
+        clock = types.SimpleNamespace(now=0.0)
+
+        def sleep(duration):
+            clock.now += duration
+
+        def exchange(*_request):
+            clock.now += seconds
+            return _http.Answer(200 if limiter.lets_through(clock.now) else 429, (), b"", seconds)
+
+        monkeypatch.setattr(_http, "time", types.SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
+        monkeypatch.setattr(_http, "_exchange", exchange)
+
+    return install
+
+
+@pytest.mark.parametrize("limiter", [lambda: Bucket(100 / 60, 20), lambda: Bucket(100 / 60, 0), lambda: Bucket(1, 50), lambda: Window(100)])
+@pytest.mark.parametrize("system", ["sports", "odds", "trading"])
+def test_a_hundred_requests_a_minute_are_a_limit(limited_by, limiter, system):
+    limited_by(limiter())
+    assert met("appsec.rate_limit", system)
+
+
+@pytest.mark.parametrize(
+    "limiter", [lambda: Bucket(100, 20), lambda: Bucket(10, 20), lambda: Bucket(10, 0), lambda: Bucket(200 / 60, 20), lambda: Window(130), Nothing]
+)
+@pytest.mark.parametrize("seconds", [0.0005, 0.002, 0.02, 0.1])
+@pytest.mark.parametrize("system", ["sports", "odds"])
+def test_a_larger_limit_is_not_the_one_that_was_asked_for(limited_by, limiter, seconds, system):
+    limited_by(limiter(), seconds)
+    assert not met("appsec.rate_limit", system)
+
+
+@pytest.mark.parametrize(("limiter", "passes"), [(lambda: Bucket(10, 20), True), (lambda: Window(130), True), (Nothing, False)])
+def test_where_no_figure_is_asked_any_limit_that_is_met_is_one(limited_by, limiter, passes):
+    limited_by(limiter())
+    assert met("appsec.rate_limit", "trading") is passes
+
+
+def test_a_server_that_is_too_slow_has_not_limited(limited_by):
+    limited_by(Nothing(), 0.5)
+    with pytest.raises(ProbeError, match="too slow, or its limiter delays them and refuses none"):
+        met("appsec.rate_limit")
