@@ -177,3 +177,34 @@ def test_a_server_that_is_too_slow_has_not_limited(limited_by):
     limited_by(Nothing(), 0.5)
     with pytest.raises(ProbeError, match="too slow, or its limiter delays them and refuses none"):
         met("appsec.rate_limit")
+
+
+# README and change log
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("## 1.4.0 (2026-11-20)\n", True),
+        ("- [1.4.0]\n", True),
+        ("v1.4.0\n", True),
+        ("", False),
+        ("## 11.4.0\n## 1.4.01\n## 1x4x0\n## Unreleased\n", False),
+    ],
+)
+def test_the_change_log_names_the_version_that_is_deployed(tmp_path, text, named):
+    (tmp_path / "CHANGELOG.md").write_text(text)
+    assert met("docs.changelog", project_directory=str(tmp_path)) is named
+
+
+def test_a_change_log_that_is_not_there_names_nothing(tmp_path):
+    assert not met("docs.changelog", project_directory=str(tmp_path))
+
+
+def test_a_readme_has_something_in_it(tmp_path):
+    with pytest.raises(ProbeError, match="does not exist"):
+        met("docs.readme", project_directory=str(tmp_path))
+    (tmp_path / "README.md").write_text("")
+    assert not met("docs.readme", project_directory=str(tmp_path))
+    (tmp_path / "README.md").write_text("# Shop\n")
+    assert met("docs.readme", project_directory=str(tmp_path))
