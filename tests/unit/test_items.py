@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import pathlib
+import re
+import time
 import types
 
 import jinja2
@@ -12,7 +14,7 @@ import jinja2.nativetypes
 import pytest
 
 from ansible_collections.gonogo.preflight.plugins.module_utils import _expect
-from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES, _http
+from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES, _docker, _http
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._catalogue import COLLECTION, load_catalogue
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._checklists import load_checklist
@@ -208,3 +210,67 @@ def test_a_readme_has_something_in_it(tmp_path):
     assert not met("docs.readme", project_directory=str(tmp_path))
     (tmp_path / "README.md").write_text("# Shop\n")
     assert met("docs.readme", project_directory=str(tmp_path))
+
+
+# Logs
+
+CRITICAL = [
+    '{"level":"critical","event":"disk"}',
+    '{"event": "x", "level": "fatal"}',
+    '{"severity": "CRITICAL", "message": "x"}',
+    '{"levelname": "CRITICAL"}',
+    'time="2026-11-20T10:00:00Z" level=fatal msg="no database"',
+    "2026-11-20 10:00:00,123 - app - CRITICAL - no database",
+    "CRITICAL:root:no database",
+    "2026-11-20T10:00:00Z [critical ] no database [app]",
+    "2026/11/20 10:00:00 [emerg] 1#1: bind() failed",
+    "<CRIT> no database",
+    "panic: runtime error: index out of range",
+    "fatal error: all goroutines are asleep",
+    "Fatal: cannot read the model",
+    "FATAL:  password authentication failed for user",
+    "thread 'main' panicked at src/main.rs:4:5",
+    "Traceback (most recent call last):",
+    '{"level": "error", "exception": "Traceback (most recent call last):\\n..."}',
+]
+HARMLESS = [
+    '{"level": "info", "event": "scan finished", "critical": 0, "fatal": false}',
+    "INFO: 0 critical findings",
+    '192.0.2.1 - "GET /api/v1/alerts/critical?panic=1 HTTP/1.1" 200',
+    "a non-fatal: it was tried again",
+    "level=error msg=timeout",
+    "critical path of the plan took 3 s",
+    "severity=info alert=none",
+]
+
+
+def critical(line):
+    return re.search(filled("log.no_critical")["pattern"], line) is not None
+
+
+@pytest.mark.parametrize("line", CRITICAL)
+def test_a_critical_line_is_one_in_whatever_form(line):
+    assert critical(line)
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+def test_the_word_alone_is_no_critical_line(line):
+    assert not critical(line)
+
+
+@pytest.mark.parametrize(
+    ("lines", "passes"),
+    [
+        (['{"level": "info", "event": "x"}'] * 19 + ["Started"], True),
+        (['{"event": "x", "level":30}'], True),
+        (['{"level": "info"}'] + ["plain"] * 99, False),
+        (['{"level": "info", "event": "x"}'] * 18 + ["plain"] * 2, False),
+    ],
+)
+def test_nearly_all_lines_are_structured(monkeypatch, lines, passes):
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - 60))
+    data = "".join("%s.5Z %s\r\n" % (moment, line) for line in lines).encode()
+    container = types.SimpleNamespace(attrs={"Created": moment + "Z"}, logs=lambda **_how: iter([data]))
+    client = types.SimpleNamespace(containers=types.SimpleNamespace(get=lambda _name: container))
+    monkeypatch.setattr(_docker.DockerProbe, "client", lambda _self: client)
+    assert met("log.structured") is passes

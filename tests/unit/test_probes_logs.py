@@ -22,8 +22,8 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._probes import _b
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
 
 
-def look(pattern="ERROR", window="1h", **arguments):
-    return _logs.LogsProbe({}).observe({"fact": "count", "pattern": pattern, "window": window, **arguments})
+def look(pattern="ERROR", window="1h", fact="count", **arguments):
+    return _logs.LogsProbe({}).observe({"fact": fact, "pattern": pattern, "window": window, **arguments})
 
 
 def count(**arguments):
@@ -435,15 +435,38 @@ def test_lines_of_a_container_are_counted(engine, size):
 def test_a_container_that_is_younger_than_the_window_has_said_all_it_could(engine):
     engine(Container([(300, "ERROR")], created=400, limit="10m"))
     assert count(container="app") == 1
-    engine(Container([], created=400, limit="10m"))
+    engine(Container([(300, "fine")], created=400, limit="10m"))
     assert count(container="app") == 0
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("limit", [None, "10m"])
+@pytest.mark.parametrize("fact", ["count", "share"])
+def test_a_container_that_never_said_a_line_is_an_error_and_no_zero(engine, fact, whole, limit):
+    engine(Container([], created=400, limit=limit))
+    assert "has not said a line" in error(container="app", fact=fact, whole=whole)
+
+
+def test_silence_is_an_answer_only_of_a_log_that_reaches_back(engine):
+    engine(Container([(5000, "fine")]))
+    assert count(container="app") == 0
+    assert "0 of 0 lines of container app since" in error(container="app", whole=False)
+    assert "there is no line to have a share of" in error(container="app", fact="share")
+
+
+def test_the_share_of_lines_that_match(log, engine):
+    path = log(LINES)
+    seen = look(path=path, fact="share")
+    assert seen.value == 50 and seen.evidence.startswith("2 of 4 lines of path ")
+    assert look(path=path, fact="share", pattern="e").value == 75
+    assert "there is no line to have a share of" in error(path=path, fact="share", window="500ms")
+    engine(Container([(300, "{}"), (200, "{}"), (100, "plain")], created=400))
+    assert look(container="app", fact="share", pattern=r"^\{").value == 66.6667
 
 
 def test_a_log_that_the_engine_may_have_cut_is_an_error(engine):
     engine(Container([(600, "ERROR")], limit="10m"))
     assert "begins at" in error(container="app") and count(container="app", whole=False) == 1
-    engine(Container([], limit="10m"))
-    assert "has no line before" in error(container="app", whole=False)
     engine(Container([(600, "ERROR")]))
     assert count(container="app") == 1
 

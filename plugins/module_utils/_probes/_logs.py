@@ -60,7 +60,7 @@ class Count(t.NamedTuple):
 class LogsProbe(Probe):
     SEES = PLACE
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["count"]},
+        "fact": {"type": "str", "required": True, "choices": ["count", "share"]},
         "path": {"type": "str"},
         "unit": {"type": "str"},
         "container": {"type": "str"},
@@ -76,11 +76,27 @@ class LogsProbe(Probe):
     def fact_count(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """How many lines of the last `window` regular expression `pattern` is found in, a number.
 
-        A log that does not reach back to the start of the window is an error unless `whole` is false.
+        A log that does not reach back to the start of the window is an error unless `whole` is false; no line in the window is then
+        an error, too.
         """
+        matched, lines, evidence = self._looked(arguments)
+        # Of a log that reaches back, silence is an answer; of one that need not, it may be that of a log where nothing is written.
+        if not lines and arguments.get("whole", True) is False:
+            raise ProbeError("%s: nothing was read, so that nothing is known" % evidence, "look over a longer window, or where the lines go")
+        return Observation(matched, evidence)
+
+    def fact_share(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """How many percent of the lines of the last `window` regular expression `pattern` is found in; no line is an error."""
+        matched, lines, evidence = self._looked(arguments)
+        if not lines:
+            raise ProbeError("%s: there is no line to have a share of" % evidence, "look over a longer window, or where the lines go")
+        return Observation(round(100 * matched / lines, 4), evidence)
+
+    def _looked(self, arguments: t.Mapping[str, t.Any]) -> tuple[int, int, str]:
+        """(lines that match, lines, evidence) of the window."""
         sources = [name for name in ("path", "unit", "container") if arguments.get(name)]
         if len(sources) != 1:
-            raise ProbeError("fact count needs one of `path`, `unit` and `container`")
+            raise ProbeError("fact %s needs one of `path`, `unit` and `container`" % arguments["fact"])
         pattern = compiled(arguments.get("pattern"))
         end = now()
         start = end - seconds_of(arguments.get("window"), "window")
@@ -88,7 +104,7 @@ class LogsProbe(Probe):
         look = {"path": _of_file, "unit": _of_unit, "container": self._of_container}[sources[0]]
         matched, lines, since = look(arguments[sources[0]], pattern, start, end, whole)
         evidence = "%d of %d lines of %s %s since %s" % (matched, lines, sources[0], arguments[sources[0]], _clock(start))
-        return Observation(matched, evidence + (" (it begins at %s)" % _clock(since) if since is not None else ""))
+        return matched, lines, evidence + (" (it begins at %s)" % _clock(since) if since is not None else "")
 
     def _of_container(self, name: str, pattern: re.Pattern[str], start: float, end: float, whole: bool) -> tuple[int, int, t.Optional[float]]:
         client = self._docker.client()
@@ -97,7 +113,9 @@ class LogsProbe(Probe):
             created = docker_time(container.attrs["Created"])[0]
             limited = bool(((container.attrs.get("HostConfig") or {}).get("LogConfig") or {}).get("Config", {}).get("max-size"))
             first = next(iter(_lines(container.logs(stream=True, follow=False, timestamps=True))), None)
-            begun = docker_time(first)[0] if first is not None else None
+            if first is None:
+                raise ProbeError("container %s has not said a line, so that nothing shows that it says any" % name, "docker logs %s" % name)
+            begun = docker_time(first)[0]
             since = int(start) - 1
             counted = _counted(_lines(container.logs(stream=True, follow=False, timestamps=True, since=since)), pattern, start, end)
         except ProbeError:
@@ -105,7 +123,7 @@ class LogsProbe(Probe):
         except Exception as error:
             raise ProbeError("the logs of container %s cannot be read: %s" % (name, type(error).__name__), "docker logs %s" % name) from None
         # What an engine that keeps everything has no line of was not said; one with a limit may have dropped it.
-        reaches_back = created >= start or not limited or (begun is not None and begun <= start)
+        reaches_back = created >= start or not limited or begun <= start
         return (*counted, None if reaches_back else _begins(name, begun, start, whole))
 
 
@@ -155,7 +173,7 @@ def _counted(lines: t.Iterable[str], pattern: re.Pattern[str], start: float, end
         moment, text = docker_time(line)
         if start <= moment <= end + _FUTURE:
             total += 1
-            matched += pattern.search(text) is not None
+            matched += pattern.search(text.rstrip("\r")) is not None
     return matched, total
 
 
