@@ -29,6 +29,7 @@ VARIABLES: dict[str, t.Any] = {
     **dict.fromkeys(_NAMES, "owner"),
     **{name: ["owner"] for name in ("app_migration_heads", "app_partitioned_tables", "app_performance_objects", "app_required_indexes")},
     **{name: ["false"] for name in ("app_e2e_command", "app_smoke_command", "app_worker_ping")},
+    "app_commit": "0123456789abcdef0123456789abcdef01234567",
     "app_broker": "192.0.2.12:6379",
     "app_predict_sample": {"team": "owner"},
     "bot_health_pattern": "GET /health",

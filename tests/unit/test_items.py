@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pathlib
 import re
 import time
@@ -274,3 +276,79 @@ def test_nearly_all_lines_are_structured(monkeypatch, lines, passes):
     client = types.SimpleNamespace(containers=types.SimpleNamespace(get=lambda _name: container))
     monkeypatch.setattr(_docker.DockerProbe, "client", lambda _self: client)
     assert met("log.structured") is passes
+
+
+# Results of CI
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+SKIPPED = "<testsuite><testcase><skipped/></testcase></testsuite>"
+FAILED = "<testsuite><testcase><failure/></testcase></testsuite>"
+PASSED = "<testsuite><testcase/></testsuite>"
+RESULTS = {
+    "test.unit.passed": "junit-unit.xml",
+    "test.integration": "junit-integration.xml",
+    "test.ml": "junit-ml.xml",
+    "test.live_api.passed": "junit-live-api.xml",
+    "ci.lint": "lint.xml",
+    "ci.types": "mypy.xml",
+}
+
+
+@pytest.mark.parametrize("item", RESULTS)
+def test_results_count_where_something_ran_and_lately(tmp_path, item):
+    path = tmp_path / RESULTS[item]
+    ask = {"ci_artifacts": str(tmp_path)}
+    path.write_text(FAILED)
+    assert not met(item, **ask)
+    path.write_text(SKIPPED)
+    with pytest.raises(ProbeError, match="no test ran"):
+        met(item, **ask)
+    path.write_text(PASSED)
+    assert met(item, **ask)
+    os.utime(path, (time.time() - 8 * 86400,) * 2)
+    if item == "test.live_api.passed":
+        assert met(item, **ask) and not met("test.live_api", **ask)
+        return
+    with pytest.raises(ProbeError, match="older than 7d"):
+        met(item, **ask)
+    assert met(item, ci_results_within="14d", **ask)
+
+
+def test_load_that_was_not_borne_is_none(tmp_path):
+    for failed, passes in ((0, True), (0.01, True), (0.02, False), (1, False)):
+        metrics = {"http_reqs": {"count": 6000, "rate": 101.0}, "http_req_failed": {"value": failed}}
+        (tmp_path / "load.json").write_text(json.dumps({"metrics": metrics}))
+        assert met("test.load", ci_artifacts=str(tmp_path))
+        assert met("test.load.failed", ci_artifacts=str(tmp_path)) is passes
+
+
+def test_a_green_run_of_another_commit_is_not_that_of_what_is_deployed(tmp_path):
+    path = tmp_path / "pipeline.json"
+    ask = {"ci_artifacts": str(tmp_path), "app_commit": COMMIT}
+    path.write_text(json.dumps([{"conclusion": "success", "headSha": COMMIT}]))
+    assert met("ci.workflow", **ask)
+    path.write_text(json.dumps([{"conclusion": "failure", "headSha": COMMIT}]))
+    assert not met("ci.workflow", **ask)
+    path.write_text(json.dumps([{"conclusion": "success", "headSha": "f" * 40}]))
+    with pytest.raises(ProbeError, match="has no run for commit 0123"):
+        met("ci.workflow", **ask)
+
+
+def test_coverage_is_that_of_a_late_run(tmp_path):
+    path = tmp_path / "coverage.xml"
+    document = '<coverage line-rate="%s" lines-valid="9"><packages><package/></packages></coverage>'
+    for share, passes in (("0.8", True), ("0.79", False)):
+        path.write_text(document % share)
+        assert met("test.unit", ci_artifacts=str(tmp_path)) is passes
+    os.utime(path, (time.time() - 8 * 86400,) * 2)
+    with pytest.raises(ProbeError, match="older than 7d"):
+        met("test.unit", ci_artifacts=str(tmp_path))
+
+
+def test_a_dry_run_of_long_ago_is_none(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text('{"result": "passed"}')
+    assert met("bot.dry_run", bot_dry_run_report=str(path))
+    os.utime(path, (time.time() - 8 * 86400,) * 2)
+    with pytest.raises(ProbeError, match="older than 7d"):
+        met("bot.dry_run", bot_dry_run_report=str(path))

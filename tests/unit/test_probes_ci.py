@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,17 +20,17 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._probes import _c
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
 
 
-def look(fact, path):
-    return _ci.CiProbe({}).observe({"fact": fact, "path": str(path)})
+def look(fact, path, **more):
+    return _ci.CiProbe({}).observe({"fact": fact, "path": str(path), **more})
 
 
-def value(fact, path):
-    return look(fact, path).value
+def value(fact, path, **more):
+    return look(fact, path, **more).value
 
 
-def error(fact, path):
+def error(fact, path, **more):
     with pytest.raises(ProbeError) as raised:
-        look(fact, path)
+        look(fact, path, **more)
     return str(raised.value)
 
 
@@ -277,3 +278,127 @@ BYTES = st.one_of(
 def test_a_parser_answers_or_raises_its_own_error(parse, data):
     with contextlib.suppress(ProbeError):
         parse(data)
+
+
+# What did not run, and what is old
+
+SKIPPED = "<testsuite><testcase name='a'><skipped/></testcase><testcase name='b'><skipped/></testcase></testsuite>"
+
+
+def test_where_every_test_was_skipped_none_failed_and_none_passed(write, tmp_path):
+    path = write("junit.xml", SKIPPED)
+    assert error("failed", path) == "%s: 2 tests, 0 failures, 0 errors, 2 skipped: no test ran" % path
+    assert (value("passed", path), value("tests", path)["skipped"]) == (0, 2)
+    write("more.xml", PASSING)
+    assert value("failed", tmp_path / "*.xml") == 0
+
+
+def test_a_collection_that_failed_is_a_failure_although_no_test_ran(write):
+    assert value("failed", write("junit.xml", SKIPPED.replace("</testsuite>", "<error/></testsuite>"))) == 1
+
+
+@pytest.mark.parametrize("fact", ["tests", "failed", "passed"])
+def test_a_result_that_is_too_old_is_an_error_by_the_time_that_it_states(write, fact):
+    made = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() - 3600))
+    path = write("junit.xml", JUNIT % made)
+    assert look(fact, path, within="2h") == look(fact, path)
+    assert re.search("made 1.0 h ago, and no result counts that is older than 30min$", error(fact, path, within="30min"))
+    assert "`within` is 'soon'" in error(fact, path, within="soon")
+
+
+def test_a_result_without_a_time_is_as_old_as_its_file(write):
+    for fact, path in (("failed", write("lint.xml", PASSING)), ("coverage", write("lcov.info", LCOV)), ("load_rate", write("load.json", json.dumps(K6)))):
+        look(fact, path, within="1min")
+        os.utime(path, (time.time() - 3600,) * 2)
+        assert "made 1.0 h ago" in error(fact, path, within="1min")
+
+
+# Load
+
+K6 = {
+    "metrics": {
+        "http_reqs": {"count": 6060, "rate": 101.00012345},
+        "http_req_failed": {"value": 0.25, "passes": 1515, "fails": 4545},
+        "http_req_duration": {"avg": 12.1, "p(95)": 30.2},
+    },
+    "root_group": {"name": "", "path": ""},
+}
+HANDLED = {"metrics": {name: {"type": "x", "contains": "default", "values": K6["metrics"][name]} for name in ("http_reqs", "http_req_failed")}}
+HANDLED["metrics"]["http_req_failed"] = {"type": "rate", "values": {"rate": 0.25, "passes": 1515, "fails": 4545}}
+
+
+@pytest.mark.parametrize("document", [K6, HANDLED])
+def test_a_run_of_k6_says_how_much_was_borne(write, document):
+    path = write("load.json", json.dumps(document))
+    assert (value("load_rate", path), value("load_failed", path)) == (101.0001, 25.0)
+    assert look("load_rate", path).evidence == "%s, 25.0 %% of the requests failed" % path
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "said"),
+    [
+        ("http_req_failed", None, "no number for http_req_failed"),
+        ("http_req_failed", {"value": "0"}, "no number for http_req_failed"),
+        ("http_req_failed", {"value": False}, "no number for http_req_failed"),
+        ("http_req_failed", {"value": 1.5}, "not between 0 and 100 percent"),
+        ("http_reqs", {"count": 0, "rate": 0}, "has no request"),
+        ("http_reqs", {"count": 5}, "no number for http_reqs"),
+        ("http_reqs", {"count": 5, "rate": float("nan")}, "no number for http_reqs"),
+        ("http_reqs", [], "no number for http_reqs"),
+    ],
+)
+@pytest.mark.parametrize("fact", ["load_rate", "load_failed"])
+def test_a_summary_that_lacks_something_is_an_error(write, fact, name, metric, said):
+    assert said in error(fact, write("load.json", json.dumps({"metrics": {**K6["metrics"], name: metric}})))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"metrics": []}', '{"metrics":', PASSING])
+def test_what_is_no_summary_is_an_error(write, text):
+    assert "is no" in error("load_rate", write("load.json", text)) and "is no" in error("load_failed", write("load.json", text))
+
+
+# The list of runs
+
+COMMIT, OTHER = "0123456789abcdef0123456789abcdef01234567", "f" * 40
+
+
+def run(conclusion="success", head=COMMIT, workflow="test", at="2026-11-20T10:00:00Z"):
+    return {"conclusion": conclusion, "headSha": head, "workflowName": workflow, "createdAt": at}
+
+
+@pytest.mark.parametrize(
+    ("runs", "seen"),
+    [
+        ([run()], ["success"]),
+        (run(), ["success"]),
+        ({"conclusion": "success", "headSha": COMMIT}, ["success"]),
+        ([run(head=COMMIT.upper())], ["success"]),
+        ([run("failure", head=OTHER), run()], ["success"]),
+        ([run("failure"), run(workflow="deploy")], ["failure", "success"]),
+        ([run(at="2026-11-20T11:00:00Z"), run("failure")], ["success"]),
+        ([run("failure"), run(at="2026-11-20T11:00:00Z")], ["success"]),
+        ([run("failure", at="2026-11-20T11:00:00Z"), run()], ["failure"]),
+        ([{"conclusion": "failure", "headSha": COMMIT}, {"conclusion": "success", "headSha": COMMIT}], ["failure"]),
+        ([run("")], ["unfinished"]),
+    ],
+)
+def test_how_the_runs_for_a_commit_ended(write, runs, seen):
+    assert value("pipeline", write("pipeline.json", json.dumps(runs)), commit=COMMIT) == seen
+
+
+def test_a_run_for_another_commit_is_none(write):
+    path = write("pipeline.json", json.dumps([run(head=OTHER)]))
+    assert error("pipeline", path, commit=COMMIT) == "%s: has no run for commit %s" % (path, COMMIT)
+    assert "has no run" in error("pipeline", write("pipeline.json", "[]"), commit=COMMIT)
+
+
+@pytest.mark.parametrize("commit", [None, "", "main", COMMIT[:12], COMMIT + "0", 1])
+def test_a_commit_is_named_in_full(write, commit):
+    assert "it is the whole hash of a commit" in error("pipeline", write("pipeline.json", json.dumps([run()])), commit=commit)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", '["success"]', "success", '[{"headSha": "%s"}]' % COMMIT, '[{"conclusion": "success"}]', '[{"conclusion": null, "headSha": "x"}]']
+)
+def test_what_is_no_list_of_runs_is_an_error(write, text):
+    assert "is n" in error("pipeline", write("pipeline.json", text), commit=COMMIT)

@@ -447,3 +447,46 @@ def test_a_duration_is_more_than_nothing_or_an_error(text):
 )
 def test_durations(text, seconds):
     assert _files.seconds_of(text, "window") == pytest.approx(seconds)
+
+
+# What is not there, and what is old
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "key", "seen"),
+    [
+        ("daemon.json", '{"log-opts": {"max-size": "10m"}}', "log-opts.max-size", "10m"),
+        ("daemon.json", '{"log-opts": {}}', "log-opts.max-size", 0),
+        ("daemon.json", "{}", "log-opts.max-size", 0),
+        ("x.yml", "a: 1", "b", 0),
+        ("x.ini", "[a]\nb = 1\n", "a.c", 0),
+        ("x.env", "A=1\n", "B", 0),
+        ("x.conf", "size 5\n", "^limit (.*)", 0),
+    ],
+)
+def test_what_a_setting_that_is_not_there_means_can_be_said(tmp_path, name, text, key, seen):
+    path = tmp_path / name
+    path.write_text(text)
+    ask = {"fact": "value", "path": str(path), "key": key, "format": "text" if name == "x.conf" else None}
+    assert _file.FileProbe({}).observe({**ask, "absent": 0}).value == seen
+    path.unlink()
+    assert _file.FileProbe({}).observe({**ask, "absent": 0}).value == 0
+    with pytest.raises(ProbeError, match="does not exist"):
+        _file.FileProbe({}).observe(ask)
+
+
+@pytest.mark.parametrize(("text", "said"), [("{", "is not JSON"), ("\udcff", "is not UTF-8")])
+def test_a_file_that_cannot_be_understood_is_an_error_whatever_its_absence_means(tmp_path, text, said):
+    (tmp_path / "x.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(ProbeError, match=said):
+        _file.FileProbe({}).observe({"fact": "value", "path": str(tmp_path / "x.json"), "key": "a", "absent": 0})
+
+
+def test_a_value_that_was_written_too_long_ago_is_an_error(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text('{"result": "passed"}')
+    ask = {"fact": "value", "path": str(path), "key": "result", "within": "1h"}
+    assert _file.FileProbe({}).observe(ask).value == "passed"
+    os.utime(path, (time.time() - 7200,) * 2)
+    with pytest.raises(ProbeError, match="was written 2.0 h ago, and nothing counts that is older than 1h"):
+        _file.FileProbe({}).observe(ask)

@@ -20,7 +20,6 @@ ROOT = pathlib.Path(COLLECTION)
 CATALOGUE = load_catalogue([str(ROOT / "checklists")])
 SYSTEMS = json.loads((pathlib.Path(__file__).parent / "systems.json").read_text())
 CHECKLISTS = {name: load_checklist(str(ROOT / "checklists" / (name + ".yml")), CATALOGUE) for name in SYSTEMS}
-# No document asks these; what the documents do ask depends on them.
 # What no document asks in a line of its own: what its lines depend on, or the second half of one.
 OWN = set(json.loads((pathlib.Path(__file__).parent / "own_items.json").read_text()))
 GROUPS = {"all", "app", "db", "cache", "gpu", "control"}

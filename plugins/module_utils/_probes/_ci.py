@@ -1,24 +1,29 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a CI run left behind: JUnit results and coverage (Cobertura XML, JSON of coverage.py, lcov)."""
+"""What a CI run left behind: JUnit results, coverage (Cobertura XML, JSON of coverage.py, lcov), the summary of k6 and the list of runs."""
 
 from __future__ import annotations
 
 import datetime
 import json
 import math
+import re
 import typing as t
 import xml.parsers.expat
 from dataclasses import dataclass, field
 
 from ._base import PLACE, Observation, Probe, ProbeError
-from ._files import age_of, contents, looked_at, matching_path, now, shown
+from ._files import age_of, contents, looked_at, matching_path, now, seconds_of, shown
 
-__all__ = ["CiProbe", "Element", "elements", "parse_coverage", "parse_junit", "written_at"]
+__all__ = ["CiProbe", "Element", "elements", "parse_coverage", "parse_junit", "parse_load", "parse_runs", "written_at"]
+
+T = t.TypeVar("T")
 
 _LARGEST = 32 * 1024 * 1024
 _MOST_FILES = 500
 _DEEPEST = 100
+_STATES_ITS_TIME = ("age", "coverage", "failed", "passed", "tests")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass
@@ -33,9 +38,25 @@ class Element:
 class CiProbe(Probe):
     SEES = PLACE
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["age", "coverage", "failed", "passed", "tests"]},
+        "fact": {
+            "type": "str",
+            "required": True,
+            "choices": ["age", "coverage", "failed", "load_failed", "load_rate", "passed", "pipeline", "tests"],
+        },
         "path": {"type": "str", "required": True},
+        "within": {"type": "str"},
+        "commit": {"type": "str"},
     }
+
+    def observe(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Look once; a result that is older than `within` is an error, since it tells of something else than what is asked about."""
+        seen = super().observe(arguments)
+        if arguments.get("within"):
+            allowed = seconds_of(arguments["within"], "within")
+            age, how = _age(arguments["path"], states=arguments["fact"] in _STATES_ITS_TIME)
+            if age > allowed:
+                raise ProbeError("%s: made %.1f h ago, and no result counts that is older than %s" % (how, age / 3600, arguments["within"]))
+        return seen
 
     def fact_tests(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """{"tests", "failures", "errors", "skipped"}: numbers over all JUnit files that `path` names."""
@@ -43,8 +64,10 @@ class CiProbe(Probe):
         return Observation(counts, evidence)
 
     def fact_failed(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """How many tests failed or ended with an error, a number."""
+        """How many tests failed or ended with an error, a number; where none ran, nothing can be said of failures."""
         counts, evidence = _counted(arguments["path"])
+        if counts["tests"] <= counts["skipped"] and not counts["failures"] + counts["errors"]:
+            raise ProbeError("%s: no test ran" % evidence)
         return Observation(counts["failures"] + counts["errors"], evidence)
 
     def fact_passed(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -54,27 +77,55 @@ class CiProbe(Probe):
 
     def fact_age(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Seconds since the oldest of the files that `path` names was made: by the time it gives itself, else by the file's own."""
-        moments = []
-        for path in _files(arguments["path"]):
-            try:
-                stated = written_at(contents(path, _LARGEST))
-            except ProbeError as error:
-                raise ProbeError("%s: %s" % (shown(path), error)) from None
-            how = "the time it states" if stated is not None else "time of the file"
-            moments.append((looked_at(path).st_mtime if stated is None else stated, path, how))
-        oldest, path, how = min(moments)
-        return Observation(age_of(oldest, now(), path), "%s, %s, the oldest of %d" % (shown(path), how, len(moments)))
+        return Observation(*_age(arguments["path"]))
 
     def fact_coverage(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Covered lines in percent, 0 to 100, of the one coverage file that `path` names."""
-        found = _files(arguments["path"])
-        if len(found) != 1:
-            raise ProbeError("%d files match %s, and the coverage of one is asked" % (len(found), arguments["path"]))
+        (percent, kind), place = _of_one(arguments["path"], parse_coverage)
+        return Observation(percent, "%s, %s" % (place, kind))
+
+    def fact_load_rate(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Requests a second that a run of k6 made, whether they failed or not: of the summary that `path` names."""
+        (rate, failed), place = _of_one(arguments["path"], parse_load)
+        return Observation(rate, "%s, %s %% of the requests failed" % (place, failed))
+
+    def fact_load_failed(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """How many percent of the requests of a run of k6 failed: of the summary that `path` names."""
+        (rate, failed), place = _of_one(arguments["path"], parse_load)
+        return Observation(failed, "%s, %s requests a second" % (place, rate))
+
+    def fact_pipeline(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """How the last runs for `commit` ended, one of each workflow, a list without repetition; "unfinished" for one that has not."""
+        commit = str(arguments.get("commit") or "").lower()
+        if not _COMMIT.fullmatch(commit):
+            raise ProbeError("`commit` is %r; it is the whole hash of a commit" % commit[:80])
+        found, place = _of_one(arguments["path"], lambda data: parse_runs(data, commit))
+        return Observation(found, "%s, runs for commit %s" % (place, commit))
+
+
+def _of_one(path: str, parse: t.Callable[[bytes], T]) -> tuple[T, str]:
+    """(what `parse` makes of the one file that `path` names, the file as evidence names it)."""
+    found = _files(path)
+    if len(found) != 1:
+        raise ProbeError("%d files match %s, and one is asked about" % (len(found), path))
+    try:
+        return parse(contents(found[0], _LARGEST)), shown(found[0])
+    except ProbeError as error:
+        raise ProbeError("%s: %s" % (shown(found[0]), error)) from None
+
+
+def _age(path: str, *, states: bool = True) -> tuple[float, str]:
+    """(seconds since the oldest of the files was made, evidence); `states`: what the file says of it comes before the file's own time."""
+    moments = []
+    for one in _files(path):
         try:
-            percent, kind = parse_coverage(contents(found[0], _LARGEST))
+            stated = written_at(contents(one, _LARGEST)) if states else None
         except ProbeError as error:
-            raise ProbeError("%s: %s" % (shown(found[0]), error)) from None
-        return Observation(percent, "%s, %s" % (shown(found[0]), kind))
+            raise ProbeError("%s: %s" % (shown(one), error)) from None
+        how = "the time it states" if stated is not None else "time of the file"
+        moments.append((looked_at(one).st_mtime if stated is None else stated, one, how))
+    oldest, one, how = min(moments)
+    return age_of(oldest, now(), one), "%s, %s, the oldest of %d" % (shown(one), how, len(moments))
 
 
 def _files(path: str) -> list[str]:
@@ -235,13 +286,56 @@ def _lcov(data: bytes) -> float:
     return _percent(sums[b"LH"] * 100 / sums[b"LF"])
 
 
+def parse_load(data: bytes) -> tuple[float, float]:
+    """(requests a second, percent of them that failed) of what `k6 run --summary-export`, or its handleSummary(), writes.
+
+    Raises ProbeError when no request was made, or it does not say how many failed.
+    """
+    metrics = _document(data).get("metrics")
+    values = []
+    for name, keys in (("http_reqs", ("count",)), ("http_reqs", ("rate",)), ("http_req_failed", ("value", "rate"))):
+        metric = metrics.get(name) if isinstance(metrics, dict) else None
+        # handleSummary() gets them one level further down.
+        metric = metric.get("values", metric) if isinstance(metric, dict) else None
+        value = next((metric[key] for key in keys if key in metric), None) if isinstance(metric, dict) else None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e12:
+            raise ProbeError("is no summary of k6: it has no number for %s" % name)
+        values.append(value)
+    count, rate, failed = values
+    if not count:
+        raise ProbeError("has no request")
+    return round(float(rate), 4), _percent(failed * 100)
+
+
+def parse_runs(data: bytes, commit: str) -> list[str]:
+    """How the newest run of each workflow for `commit` ended, of what `gh run list --json conclusion,headSha,workflowName,createdAt` says.
+
+    gh lists the newest first. Raises ProbeError when there is no run for this commit.
+    """
+    try:
+        listed = json.loads(data)
+    except (ValueError, RecursionError):
+        raise ProbeError("is not JSON, or not all of it") from None
+    newest: dict[str, tuple[str, str]] = {}
+    for run in listed if isinstance(listed, list) else [listed]:
+        fields = [run.get(name, "") for name in ("headSha", "conclusion", "workflowName", "createdAt")] if isinstance(run, dict) else []
+        if not fields or not all(isinstance(one, str) for one in fields) or "conclusion" not in run or not fields[0]:
+            raise ProbeError("is no list of runs, each with headSha and conclusion")
+        head, conclusion, workflow, created = fields
+        if head.lower() == commit and (workflow not in newest or created > newest[workflow][0]):
+            newest[workflow] = created, conclusion or "unfinished"
+    if not newest:
+        raise ProbeError("has no run for commit %s" % commit)
+    return sorted({conclusion for _created, conclusion in newest.values()})
+
+
 def _percent(number: float) -> float:
     try:
         fits = math.isfinite(number) and 0 <= number <= 100
     except OverflowError:
         fits = False
     if not fits:
-        raise ProbeError("says a coverage that is not between 0 and 100 percent")
+        raise ProbeError("says a share that is not between 0 and 100 percent")
     return round(float(number), 4)
 
 

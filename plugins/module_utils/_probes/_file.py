@@ -18,7 +18,7 @@ import typing as t
 
 from .._secrecy import holds_credentials, secret_name
 from ._base import PLACE, Observation, Probe, ProbeError
-from ._files import age_of, compiled, contents, looked_at, matching, now, opened, refuse_secret_file, shown
+from ._files import age_of, compiled, contents, looked_at, matching, now, opened, refuse_secret_file, seconds_of, shown
 
 __all__ = ["FileProbe", "parse_env", "parse_ini", "parse_json", "parse_text", "parse_yaml", "value_at"]
 
@@ -34,6 +34,10 @@ _HARMLESS = re.compile(r"(?i)yes|no|true|false|on|off|none|enabled|disabled|requ
 _MAY_BE_SECRET = re.compile(r"(?i)pass|auth|secret|token(?!iz)|key\b|credential")
 
 
+class AbsentError(ProbeError):
+    """The file can be read, and what is looked for is not in it."""
+
+
 class FileProbe(Probe):
     SEES = PLACE
     ARGUMENTS = {
@@ -46,6 +50,8 @@ class FileProbe(Probe):
         "glob": {"type": "str"},
         "algorithm": {"type": "str", "choices": ["sha256", "sha384", "sha512"], "default": "sha256"},
         "key": {"type": "str"},
+        "within": {"type": "str"},
+        "absent": {"type": "raw"},
         "format": {"type": "str", "choices": ["json", "yaml", "ini", "env", "text"]},
     }
 
@@ -120,7 +126,11 @@ class FileProbe(Probe):
         return Observation(age_of(newest, now(), path), "%s, the newest of %d" % (shown(path), len(found)))
 
     def fact_value(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """The value at `key` ("services.web.image", "mysqld.port", NAME, or for text a regular expression) of the file; never a secret."""
+        """The value at `key` ("services.web.image", "mysqld.port", NAME, or for text a regular expression) of the file; never a secret.
+
+        A file that was last written longer ago than `within` is an error. `absent` is what to say where there is no file, or the
+        file has no such key, and that means something.
+        """
         path, key = arguments["path"], arguments.get("key") or ""
         kind = arguments.get("format") or _FORMATS.get(os.path.splitext(path)[1].lower(), "env" if os.path.basename(path).startswith(".env") else "")
         if not kind:
@@ -128,14 +138,25 @@ class FileProbe(Probe):
         if not key and kind != "text":
             raise ProbeError("fact value needs `key`")
         refuse_secret_file(path)
+        absent = arguments.get("absent")
+        if absent is not None and not self.fact_exists(arguments).value:
+            return Observation(absent, "no %s" % path)
         data = contents(path, _LARGEST_DOCUMENT)
         _refuse_secret_content(path, data)
+        if arguments.get("within"):
+            age, allowed = age_of(looked_at(path).st_mtime, now(), path), seconds_of(arguments["within"], "within")
+            if age > allowed:
+                raise ProbeError("%s was written %.1f h ago, and nothing counts that is older than %s" % (shown(path), age / 3600, arguments["within"]))
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ProbeError("%s is not UTF-8" % shown(path)) from None
         try:
             value = _plain(_PARSERS[kind](text, key))
+        except AbsentError as error:
+            if absent is None:
+                raise ProbeError("%s: %s" % (shown(path), error)) from None
+            return Observation(absent, "%s: %s" % (shown(path), error))
         except ProbeError as error:
             raise ProbeError("%s: %s" % (shown(path), error), error.remedy) from None
         _refuse_secret_value(key if kind != "text" else "", value)
@@ -176,7 +197,7 @@ def value_at(document: t.Any, path: str) -> t.Any:
         names = range(len(steps), 0, -1) if isinstance(document, dict) else ()
         taken = next((count for count in names if ".".join(steps[:count]) in document), 0)
         if not taken:
-            raise ProbeError("there is no %s" % path)
+            raise AbsentError("there is no %s" % path)
         document, steps = document[".".join(steps[:taken])], steps[taken:]
     return document
 
@@ -230,7 +251,7 @@ def parse_ini(text: str, key: str) -> t.Any:
     for section in parser.sections():
         if key.startswith(section + ".") and parser.has_option(section, key[len(section) + 1 :]):
             return parser.get(section, key[len(section) + 1 :])
-    raise ProbeError("there is no %s" % key)
+    raise AbsentError("there is no %s" % key)
 
 
 def parse_env(text: str, key: str) -> t.Any:
@@ -246,7 +267,7 @@ def parse_env(text: str, key: str) -> t.Any:
         single, double, plain = value.groups()
         found[setting.group(1)] = re.sub(r"\\(.)", r"\1", double) if double is not None else single if single is not None else plain.rstrip()
     if key not in found:
-        raise ProbeError("there is no %s" % key)
+        raise AbsentError("there is no %s" % key)
     return found[key]
 
 
@@ -263,7 +284,7 @@ def parse_text(text: str, key: str) -> str:
         hits = [(match, line) for line in lines for match in [pattern.search(line)] if match]
         found = {(match.group(1) if pattern.groups else match.group(0)) or "": line for match, line in hits}
     if len(found) != 1:
-        raise ProbeError("%d different values match `key`" % len(found) if found else "no line matches `key`")
+        raise ProbeError("%d different values match `key`" % len(found)) if found else AbsentError("no line matches `key`")
     value, line = found.popitem()
     if (_MAY_BE_SECRET.search(line) and not _HARMLESS.fullmatch(value)) or holds_credentials(line):
         raise ProbeError("the line may hold a secret; it is not shown")
