@@ -35,6 +35,7 @@ VARIABLES: dict[str, t.Any] = {
     "bot_health_pattern": "GET /health",
     "db_instances": "lab-data.*",
     "grafana_authorization": "Bearer nobody",
+    "weather_url": "https://weather.invalid/",
     "public_urls": dict.fromkeys(["production", "dashboards", "logs", "status", "documentation"], "https://owner.invalid"),
 }
 
