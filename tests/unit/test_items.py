@@ -352,3 +352,75 @@ def test_a_dry_run_of_long_ago_is_none(tmp_path):
     os.utime(path, (time.time() - 8 * 86400,) * 2)
     with pytest.raises(ProbeError, match="older than 7d"):
         met("bot.dry_run", bot_dry_run_report=str(path))
+
+
+# Secrets in files
+
+VAULT = "$ANSIBLE_VAULT;1.1;AES256\n%s\n3031\n" % ("6a" * 40)
+
+
+@pytest.mark.parametrize(
+    ("text", "encrypted"),
+    [
+        (VAULT, True),
+        (VAULT.replace("1.1;AES256", "1.2;AES256;prod"), True),
+        (VAULT.replace("\n", "\r\n"), True),
+        (VAULT.rstrip("\n"), True),
+        ("", False),
+        ("$ANSIBLE_VAULT;1.1;AES256\n", False),
+        ("postgresql_password: hunter2\n" + VAULT, False),
+        ("\n" + VAULT, False),
+        (VAULT + "redis_password: hunter2\n", False),
+        ("---\npassword: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3031\ntoken: hunter2\n", False),
+    ],
+)
+def test_a_file_of_secrets_is_encrypted_from_its_first_line_to_its_last(tmp_path, text, encrypted):
+    (tmp_path / "secrets.yml").write_bytes(text.encode())
+    assert met("appsec.secrets.encrypted_env", secrets_file=str(tmp_path / "secrets.yml")) is encrypted
+
+
+def test_a_file_of_secrets_that_is_not_there_is_not_encrypted(tmp_path):
+    assert not met("appsec.secrets.encrypted_env", secrets_file=str(tmp_path / "secrets.yml"))
+
+
+# Keys of other services
+
+
+@pytest.mark.parametrize(("item", "name", "sent"), [("ext.theoddsapi", "odds_api_key", "apiKey"), ("ext.weather", "weather_api_key", "appid")])
+def test_a_key_is_tried_and_shown_nowhere(monkeypatch, item, name, sent):
+    asked = []
+
+    def exchange(_method, url, _headers, _body, query):
+        asked.append((url, query))
+        return _http.Answer(200 if query == {sent: "k3y"} else 401, (), b"", 0.001)
+
+    monkeypatch.setattr(_http, "_exchange", exchange)
+    ask = {"weather_url": "https://weather.example.org/v1?q=Oslo"}
+    assert met(item, secrets={name: "k3y"}, **ask)
+    assert not met(item, secrets={name: "other"}, **ask)
+    assert all(url.startswith("https://") and "k3y" not in url for url, _query in asked)
+    with pytest.raises(ProbeError, match="no value was given for the secret " + name):
+        met(item, **ask)
+
+
+# Docker's log
+
+
+@pytest.mark.parametrize(
+    ("text", "passes"),
+    [
+        ('{"log-opts": {"max-size": "10m"}}', True),
+        ('{"log-opts": {"max-size": "1g"}}', False),
+        ('{"log-opts": {"max-file": "3"}}', False),
+        ("{}", False),
+        (None, False),
+    ],
+)
+def test_logs_that_are_never_rotated_are_a_failure_and_no_error(tmp_path, text, passes):
+    item = CATALOGUE["log.rotation"]
+    assert item.severity == "warn"
+    path = tmp_path / "daemon.json"
+    if text is not None:
+        path.write_text(text)
+    seen = PROBES[item.probe]({}).observe({**filled("log.rotation"), "path": str(path)})
+    assert _expect.judge(seen.value, item.expect) is passes

@@ -273,7 +273,9 @@ BYTES = st.one_of(
 )
 
 
-@pytest.mark.parametrize("parse", [_ci.parse_junit, _ci.parse_coverage, _ci.written_at, _ci.elements])
+@pytest.mark.parametrize(
+    "parse", [_ci.parse_junit, _ci.parse_coverage, _ci.parse_load, lambda data: _ci.parse_runs(data, "0" * 40), _ci.written_at, _ci.elements]
+)
 @given(data=BYTES)
 def test_a_parser_answers_or_raises_its_own_error(parse, data):
     with contextlib.suppress(ProbeError):

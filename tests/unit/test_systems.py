@@ -54,7 +54,8 @@ def _entries():
 
 ENTRIES = list(_entries())
 ROLES = {path.parent.parent.name: yaml.safe_load(path.read_text()) for path in (ROOT / "roles").glob("*/meta/argument_specs.yml")}
-TAGS = set(re.findall(r"gonogo\.preflight\.(\w+)", (ROOT / "playbooks/tasks/provision.yml").read_text()))
+PROVISION = (ROOT / "playbooks/tasks/provision.yml").read_text()
+TAGS = set(re.findall(r"gonogo\.preflight\.(\w+)", PROVISION))
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
@@ -86,3 +87,24 @@ def test_what_is_asked_of_a_probe_says_what_mends_it(entry):
 def test_no_command_begins_with_a_shell_which_the_probe_refuses(item):
     argv = CATALOGUE[item].arguments["argv"]
     assert isinstance(argv, str) or os.path.basename(argv[0]) not in _command._SHELLS
+
+
+def test_what_is_asked_where_it_applies_only_warns():
+    severities = {system: {item.id: item.severity for item in items} for system, items in CHECKLISTS.items()}
+    assert severities["odds"]["comp.gdpr"] == "warn"
+
+
+APPLIED = dict(re.findall(r"name: gonogo\.preflight\.(\w+)\n(?:.*\n){2}  when: inventory_hostname in query\('gonogo\.preflight\.group', '(\w+)'\)", PROVISION))
+assert {"docker", "nginx", "postgresql", "redis"} <= set(APPLIED)
+
+
+@pytest.mark.parametrize("item", [item for item in CATALOGUE.values() if item.fixed_by and not item.remedy], ids=lambda item: item.id)
+def test_provisioning_the_host_that_failed_mends_it(item):
+    """Without a remedy of its own, an item's is the role's play on this host; there the role has to do something."""
+    assert item.stage == "host"
+    assert item.fixed_by in TAGS and APPLIED.get(item.fixed_by, item.hosts) == item.hosts
+
+
+def test_the_password_of_the_database_is_mended_where_it_stands():
+    remedy = CATALOGUE["appsec.db_password"].remedy
+    assert all(word in remedy for word in ("postgresql_password", "deploy_environment", "--tags postgresql", "group db", "gonogo.preflight.deploy"))
