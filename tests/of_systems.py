@@ -34,7 +34,8 @@ VARIABLES: dict[str, t.Any] = {
     "app_predict_sample": {"team": "owner"},
     "bot_health_pattern": "GET /health",
     "db_instances": "lab-data.*",
-    "grafana_authorization": "Bearer nobody",
+    **dict.fromkeys(("app_readonly_token", "grafana_authorization"), "Bearer nobody"),
+    **dict.fromkeys(("odds_api_key", "weather_api_key"), "nobody's"),
     "weather_url": "https://weather.invalid/",
     "public_urls": dict.fromkeys(["production", "dashboards", "logs", "status", "documentation"], "https://owner.invalid"),
 }
