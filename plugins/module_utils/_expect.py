@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ._expect_rules import OPERATORS, TYPE_OF, Expectation, Span, check, judge, parts, same, span, tolerance
+from . import _expect_rules
+from ._expect_conflicts import contradict, implied, merged, span_of
+from ._expect_rules import OPERATORS, TYPE_OF, Expectation, judge, parts, same
 from ._expect_types import TYPES, ExpectationError, exactly, plain, shown, stated
 
 __all__ = ["Expectation", "ExpectationError", "OPERATORS", "TYPES", "check", "judge", "plain", "seen", "strictest", "text", "weaker"]
@@ -25,11 +27,21 @@ _PHRASES = {
     "one_of": "one of ",
     "at_least": "at least ",
     "at_most": "at most ",
+    "above": "above ",
+    "below": "below ",
     "within": "within ",
     "before": "before ",
     "contains": "contains ",
     "matches": "matches ",
 }
+
+
+def check(expectation: Expectation) -> None:
+    """Raise ExpectationError when `expectation` could never be compared, or would let everything or nothing through."""
+    _expect_rules.check(expectation)
+    if "all_of" in expectation and contradict(expectation["all_of"]):
+        listed = ", ".join(text(one) for one in expectation["all_of"])
+        raise ExpectationError("`all_of` lets nothing through, since nothing meets all of: %s" % listed, "all_of")
 
 
 def weaker(candidate: Expectation, reference: Expectation) -> bool:
@@ -42,10 +54,11 @@ def weaker(candidate: Expectation, reference: Expectation) -> bool:
     if other_operator == "all_of":
         return any(weaker(candidate, one) for one in other_operand)
     if operator == "all_of":
-        return all(weaker(one, reference) for one in operand)
+        together = merged(operand, other_kind) if other_operator in TYPE_OF else None
+        return all(weaker(one, reference) for one in operand) and not (together and together.inside(span_of(reference)))
     if operator in ("equals", "one_of"):
         values = operand if operator == "one_of" else [operand]
-        return not all(_implies(one, kind, reference) for one in values)
+        return not all(implied(one, kind, reference) for one in values)
     if operator in TYPE_OF:
         return kind != other_kind or not _inside(candidate, reference)
     if operator == "contains" and other_operator == "empty":
@@ -57,48 +70,13 @@ def weaker(candidate: Expectation, reference: Expectation) -> bool:
     return not same(operand, other_operand)
 
 
-def _implies(value: t.Any, kind: str, reference: Expectation) -> bool:
-    """Whether every observation that equals `value` as `kind` meets `reference`: it is enough to judge `value` where the two look at the same."""
-    operator, _operand, other_kind = parts(reference)
-    if kind == "exact":
-        # What equals 24 may be 24.0, and as text or as a version these two differ.
-        if _has_number(value) and (operator == "matches" or other_kind in ("text", "version")):
-            return False
-    elif not (kind == other_kind or (kind == "text" and operator == "matches")):
-        return False
-    try:
-        return judge(value, reference)
-    except ExpectationError:
-        return False
-
-
-def _has_number(value: t.Any) -> bool:
-    if isinstance(value, dict):
-        return any(map(_has_number, value.values()))
-    if isinstance(value, list):
-        return any(map(_has_number, value))
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
 def _inside(candidate: Expectation, reference: Expectation) -> bool:
     """Whether all that one ordered operator lets through meets another expectation of the same type."""
-    inner, operator, kind = _span_of(candidate), parts(reference)[0], parts(reference)[2]
+    inner, operator, kind = span_of(candidate), parts(reference)[0], parts(reference)[2]
     if operator in ("equals", "one_of"):
         values = reference[operator] if operator == "one_of" else [reference[operator]]
-        return inner.low == inner.high and not inner.open and any(inner.low == TYPES[kind](one) for one in values)
-    if operator not in TYPE_OF:
-        return False
-    outer = _span_of(reference)
-    if outer.low is not None and (inner.low is None or inner.low < outer.low):
-        return False
-    if outer.high is None or inner.high is None:
-        return outer.high is None
-    return bool(inner.high < outer.high or (inner.high == outer.high and (inner.open or not outer.open)))
-
-
-def _span_of(expectation: Expectation) -> Span:
-    operator, operand, kind = parts(expectation)
-    return span(operator, operand, kind, tolerance(expectation, operator, kind))
+        return inner.low == inner.high and any(inner.low == TYPES[kind](one) for one in values)
+    return operator in TYPE_OF and inner.inside(span_of(reference))
 
 
 def strictest(expectations: t.Sequence[tuple[str, Expectation]]) -> int:

@@ -8,6 +8,7 @@ import datetime
 import re
 import typing as t
 
+from ._expect_patterns import check_pattern, found_in
 from ._expect_types import BOUNDS, TYPES, ExpectationError, as_seconds, brief, plain, written
 from ._nearest import nearest
 
@@ -48,6 +49,14 @@ def _at_most(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.An
     return bool(convert_(observed) <= convert_(operand))
 
 
+def _above(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    return bool(convert_(observed) > convert_(operand))
+
+
+def _below(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    return bool(convert_(observed) < convert_(operand))
+
+
 def _between(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
     low, high = operand
     return bool(convert_(low) <= convert_(observed) <= convert_(high))
@@ -70,7 +79,7 @@ def _contains(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.A
 
 
 def _matches(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
-    return re.search(operand, TYPES["text"](observed)) is not None
+    return found_in(operand, TYPES["text"](observed))
 
 
 def _empty(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
@@ -90,6 +99,8 @@ OPERATORS: t.Mapping[str, t.Callable[[t.Any, t.Any, t.Callable[[t.Any], t.Any]],
     "one_of": _one_of,
     "at_least": _at_least,
     "at_most": _at_most,
+    "above": _above,
+    "below": _below,
     "between": _between,
     "within": _within,
     "before": _before,
@@ -104,6 +115,8 @@ _EXAMPLES = {
     "one_of": "[debian 13, ubuntu 24.04]",
     "at_least": "24",
     "at_most": "90",
+    "above": "80",
+    "below": "15",
     "between": "[10, 90]",
     "within": "26h",
     "before": "2027-01-31T12:00Z",
@@ -113,11 +126,11 @@ _EXAMPLES = {
     "all_of": "[{at_least: 15}, {at_most: 20}]",
 }
 
-TYPE_OF = {"at_least": "number", "at_most": "number", "between": "number", "within": "duration", "before": "date"}
+TYPE_OF = {"at_least": "number", "at_most": "number", "above": "number", "below": "number", "between": "number", "within": "duration", "before": "date"}
 """The type of the operators that need an order, where `as` does not say another."""
 
 _ONLY_TYPE = ("within", "before")
-_MEND = {"at_least": "raise it", "at_most": "lower it", "between": "narrow it", "within": "lower it"}
+_MEND = {"at_least": "raise it", "at_most": "lower it", "above": "raise it", "below": "lower it", "between": "narrow it", "within": "lower it"}
 
 
 def parts(expectation: Expectation) -> tuple[str, t.Any, str]:
@@ -129,7 +142,9 @@ def parts(expectation: Expectation) -> tuple[str, t.Any, str]:
         raise ExpectationError("unknown operator %r; %s" % (unknown[0], nearest(unknown[0], (*OPERATORS, "as", "tolerance"))), unknown[0])
     operators = [name for name in OPERATORS if name in expectation]
     if len(operators) != 1:
-        found = "not %s%s" % (" and ".join(operators), "; say between: [low, high]" if set(operators) == {"at_least", "at_most"} else "")
+        strict = {"above", "below"} & set(operators) and set(operators) <= {"at_least", "at_most", "above", "below"}
+        hint = "; say between: [low, high]" if set(operators) == {"at_least", "at_most"} else "; list them under all_of" if strict else ""
+        found = "not %s%s" % (" and ".join(operators), hint)
         raise ExpectationError("an expectation has exactly one operator%s" % (", " + found if operators else " of " + ", ".join(OPERATORS)))
     operator = operators[0]
     kind = expectation.get("as", TYPE_OF.get(operator, "exact"))
@@ -139,7 +154,10 @@ def parts(expectation: Expectation) -> tuple[str, t.Any, str]:
 
 
 def check(expectation: Expectation) -> None:
-    """Raise ExpectationError when `expectation` could never be compared, or would let everything or nothing through."""
+    """Raise ExpectationError when `expectation` could never be compared, or would let everything or nothing through.
+
+    That several contradict each other is not looked at: those of several systems may, and then a host is told so.
+    """
     operator, operand, kind = parts(expectation)
     if operand is None:
         raise ExpectationError("`%s` has no value; it takes one such as `%s: %s`" % (operator, operator, _EXAMPLES[operator]), operator)
@@ -204,12 +222,7 @@ def _check_data(operand: t.Any, kind: str, depth: int = 0) -> None:
 def _check_pattern(operand: t.Any) -> None:
     if not isinstance(operand, str) or not operand:
         raise ExpectationError("`matches` needs a regular expression, not %s" % brief(operand))
-    try:
-        pattern = re.compile(operand)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ExpectationError("%s is no regular expression: %s" % (brief(operand), error)) from None
-    if pattern.search(""):
-        raise ExpectationError("%r matches empty text, so it would let everything through" % operand)
+    check_pattern(operand)
 
 
 def _check_order(operator: str, operand: t.Any, kind: str) -> None:
@@ -222,10 +235,15 @@ def _check_order(operator: str, operand: t.Any, kind: str) -> None:
     found = span(operator, operand, kind)
     if operator == "between" and found.low > found.high:
         raise ExpectationError("%s lets nothing through; the lower end comes first: %s" % (said, _as_typed(operand[::-1])))
-    if operator == "within" and not found.high:
-        raise ExpectationError("%s lets nothing through; raise it" % said)
+    # A pre-release of version 0 is all that lies below it.
+    least = TYPES[kind]("0") if kind == "version" else BOUNDS[kind][0]
+    if least is not None and found.low < least:
+        found = found._replace(low=least, low_open=False)
+    if found.empty or (operator == "within" and not found.high):
+        raise ExpectationError("%s lets nothing through; %s" % (said, "lower it" if operator == "above" else "raise it"))
     for_ever = kind == "duration" and found.high is not None and found.high >= _DECADE
-    if found.low == BOUNDS[kind][0] and (found.high == BOUNDS[kind][1] or for_ever):
+    to_the_end = for_ever or (found.high == BOUNDS[kind][1] and not found.high_open)
+    if found.low == least and not found.low_open and to_the_end:
         raise ExpectationError("%s would let everything through; %s%s" % (said, _MEND[operator], ", below ten years" if for_ever else ""))
 
 
@@ -248,11 +266,30 @@ def tolerance(expectation: Expectation, operator: str, kind: str) -> float:
 
 
 class Span(t.NamedTuple):
-    """The values that an operator lets through, from `low` to `high`; None is no end, `open` leaves `high` itself out."""
+    """The values that an operator lets through, from `low` to `high`; None is no end, and an end that is open is left out itself."""
 
     low: t.Any
     high: t.Any
-    open: bool = False
+    low_open: bool = False
+    high_open: bool = False
+
+    @property
+    def empty(self) -> bool:
+        if self.low is None or self.high is None:
+            return False
+        return bool(self.low > self.high or (self.low == self.high and (self.low_open or self.high_open)))
+
+    def inside(self, outer: Span) -> bool:
+        """Whether `outer` has every value of this one."""
+        if outer.low is not None and (self.low is None or (self.low, self.low_open) < (outer.low, outer.low_open)):
+            return False
+        return outer.high is None or (self.high is not None and (self.high, outer.high_open) <= (outer.high, self.high_open))
+
+    def both(self, other: Span) -> Span:
+        """The values of this one that `other` has too."""
+        low, low_open = max(((one.low, one.low_open) for one in (self, other) if one.low is not None), default=(None, False))
+        high, closed = min(((one.high, not one.high_open) for one in (self, other) if one.high is not None), default=(None, True))
+        return Span(low, high, low_open, not closed)
 
 
 def span(operator: str, operand: t.Any, kind: str, slack: float = 0.0) -> Span:
@@ -261,9 +298,9 @@ def span(operator: str, operand: t.Any, kind: str, slack: float = 0.0) -> Span:
     if operator == "between":
         return Span(TYPES[kind](operand[0]), TYPES[kind](operand[1]))
     end = TYPES[kind](operand)
-    if operator == "at_least":
-        return Span(end * (1 - slack) if slack else end, high)
-    return Span(low, end, operator == "before")
+    if operator in ("at_least", "above"):
+        return Span(end * (1 - slack) if slack else end, high, low_open=operator == "above")
+    return Span(low, end, high_open=operator in ("below", "before"))
 
 
 def judge(observed: t.Any, expectation: Expectation) -> bool:

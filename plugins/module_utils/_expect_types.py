@@ -30,6 +30,22 @@ class ExpectationError(ValueError):
 _UNITS = {"B": 0, "KB": 1, "MB": 2, "GB": 3, "TB": 4, "PB": 5}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([KMGTP]?)(i?)B?", re.IGNORECASE)
 _VERSION = re.compile(r"v?([0-9]{1,18}(?:\.[0-9]{1,18})*)(?![0-9]|\.[0-9])")
+# What follows the numbers of a version: its revision, if any, and then the word of a pre-release. A letter alone is one where
+# a number follows at once (3.13.0a1), since OpenSSL's 1.1.1w is a release.
+_EARLINESS = {
+    **dict.fromkeys(("dev", "devel", "unstable", "snapshot", "nightly", "canary"), 0),
+    **dict.fromkeys(("a", "alpha"), 1),
+    **dict.fromkeys(("milestone",), 2),
+    **dict.fromkeys(("b", "beta"), 3),
+    **dict.fromkeys(("pre", "preview"), 4),
+    **dict.fromkeys(("c", "cr", "rc"), 5),
+}
+_RELEASED = (9, 0)
+_PRE_RELEASE = re.compile(
+    r"(?:[-._~ 0-9]{0,20}?[-._~ ]?(%s)[-._]?([0-9]{0,18})(?![0-9a-z])|([abc])([0-9]{1,18})(?![0-9a-z]))"
+    % "|".join(sorted((word for word in _EARLINESS if word[1:]), key=len, reverse=True)),
+    re.IGNORECASE,
+)
 _PERCENTAGE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,15})?)\s*%")
 _DURATION = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([a-z]+)")
 _DATE = re.compile(
@@ -92,19 +108,27 @@ def _size(value: t.Any) -> float:
     return _number(float(match.group(1)) * 1024.0 ** _UNITS[match.group(2).upper() + "B"])
 
 
-def _version(value: t.Any) -> tuple[int, ...]:
-    """The leading numbers of a version: "26.1.5+dfsg1" is (26, 1, 5); zeros at the end do not count."""
+def _version(value: t.Any) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """The leading numbers of a version, and how near its release it is: "26.1.5+dfsg1" is (26, 1, 5) and released.
+
+    Zeros at the end of the numbers do not count. A pre-release ("16beta1", "24.0-rc1") is below its release and above what came before.
+    """
     if isinstance(value, float):
         raise ExpectationError("%s is a number, not a version: put it in quotes, or 24.10 is read as 24.1" % brief(value))
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise ExpectationError("%s is not a version" % brief(value))
-    match = _VERSION.match(value.strip() if isinstance(value, str) else "%d" % value if abs(value) < 10**18 else "")
+    said = value.strip() if isinstance(value, str) else "%d" % value if abs(value) < 10**18 else ""
+    match = _VERSION.match(said)
     if not match:
         raise ExpectationError("%s is not a version such as 24.0" % brief(value))
     parts = [int(part) for part in match.group(1).split(".")]
     while len(parts) > 1 and parts[-1] == 0:
         parts.pop()
-    return tuple(parts)
+    early = _PRE_RELEASE.match(said, match.end())
+    if early is None:
+        return tuple(parts), _RELEASED
+    word = (early.group(1) or early.group(3)).lower()
+    return tuple(parts), (_EARLINESS[word], int(early.group(2) or early.group(4) or 0))
 
 
 def _text(value: t.Any) -> str:
@@ -182,7 +206,7 @@ TYPES: t.Mapping[str, t.Callable[[t.Any], t.Any]] = {
 BOUNDS: t.Mapping[str, tuple[t.Any, t.Any]] = {
     "number": (None, None),
     "size": (0.0, None),
-    "version": ((0,), None),
+    "version": (((0,), (0, 0)), None),
     "duration": (0.0, None),
     "percentage": (0.0, 100.0),
     "date": (None, None),

@@ -267,7 +267,7 @@ BAD_ITEMS = {
     "expect with unknown operator": (
         {"expect": {"minimum": 4}},
         "minimum",
-        "`expect`: unknown operator 'minimum'; known: all_of, as, at_least, at_most, before",
+        "`expect`: unknown operator 'minimum'; known: above, all_of, as, at_least, at_most",
     ),
     "expect with misspelled operator": ({"expect": {"at_leest": 4}}, "at_leest", "`expect`: unknown operator 'at_leest'; did you mean 'at_least'?"),
     "expect with misspelled type": ({"expect": {"at_most": "2s", "as": "durration"}}, "as", "`expect`: `as` is 'durration'; did you mean 'duration'?"),

@@ -9,6 +9,7 @@ import datetime
 import itertools
 import math
 import re
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -96,6 +97,46 @@ TRUTH = [
     ("2027-01-31 00:00:00+00", {"equals": datetime.date(2027, 1, 31), "as": "date"}, True),
     ("2027-01-31T00:00:00.000001Z", {"equals": "2027-01-31", "as": "date"}, False),
     (["5 min", 10], {"contains": ["300s"], "as": "duration"}, True),
+    # above, below
+    (80, {"above": 80}, False),
+    (80.001, {"above": 80}, True),
+    ("80.0", {"below": 80}, False),
+    ("79", {"below": 80}, True),
+    (0, {"above": 0}, False),
+    (0.6, {"above": 0.6}, False),
+    (0.01, {"below": "10ms", "as": "duration"}, False),
+    (0.00999, {"below": "10ms", "as": "duration"}, True),
+    (0, {"above": "0%", "as": "percentage"}, False),
+    (100, {"below": "100%", "as": "percentage"}, False),
+    ("1GB", {"above": "1024MB", "as": "size"}, False),
+    ("24.0.1", {"above": "24.0", "as": "version"}, True),
+    ("24", {"above": "24.0", "as": "version"}, False),
+    ("2027-01-31", {"above": "2027-01-31", "as": "date"}, False),
+    # a pre-release is below its release, and above what came before it
+    ("24.0-rc1", {"at_least": "24.0", "as": "version"}, False),
+    ("24.0.0~rc1-1", {"at_least": "24.0", "as": "version"}, False),
+    ("24.0.0-0.rc1.fc40", {"at_least": "24.0", "as": "version"}, False),
+    ("v24.0.RC1", {"at_least": "24.0", "as": "version"}, False),
+    ("16beta1", {"at_least": "16", "as": "version"}, False),
+    ("17devel", {"at_least": "17", "as": "version"}, False),
+    ("17devel", {"at_least": "16", "as": "version"}, True),
+    ("3.13.0a1", {"at_least": "3.13", "as": "version"}, False),
+    ("1.2.dev3", {"below": "1.2", "as": "version"}, True),
+    ("24.0.1-rc1", {"at_least": "24.0", "as": "version"}, True),
+    ("24.0-rc1", {"above": "23.9.9", "as": "version"}, True),
+    ("24.0-rc2", {"equals": "24.0-rc1", "as": "version"}, False),
+    ("24.0-RC.1", {"equals": "24.0-rc1", "as": "version"}, True),
+    ("24.0-rc2", {"at_least": "24.0-rc1", "as": "version"}, True),
+    ("24.0-beta9", {"at_least": "24.0-rc1", "as": "version"}, False),
+    # what only looks like one: revisions, letters and words of distributions
+    ("1.1.1w", {"at_least": "1.1.1", "as": "version"}, True),
+    ("9.6p1", {"at_least": "9.6", "as": "version"}, True),
+    ("2.40.3+ds1-0ubuntu1~24.04.1", {"at_least": "2.40.3", "as": "version"}, True),
+    ("6.8.0-45-generic", {"at_least": "6.8", "as": "version"}, True),
+    ("17.2 (Debian 17.2-1.pgdg120+1)", {"at_least": "17.2", "as": "version"}, True),
+    ("24.0-a1b2c3d", {"at_least": "24.0", "as": "version"}, True),
+    ("24.0-alpine", {"at_least": "24.0", "as": "version"}, True),
+    ("5.4.0-preempt", {"at_least": "5.4", "as": "version"}, True),
     # tolerance
     (512 * GIB * 0.93, {"at_least": "512GB", "as": "size", "tolerance": "7%"}, True),
     (512 * GIB * 0.92, {"at_least": "512GB", "as": "size", "tolerance": "7%"}, False),
@@ -114,7 +155,11 @@ TRUTH = [
     ("TLSv1.3", {"matches": r"^TLSv1\.[23]$"}, True),
     ("TLSv1.1", {"matches": r"^TLSv1\.[23]$"}, False),
     (13, {"matches": "^13$"}, True),
-    ("", {"matches": "."}, False),
+    ("", {"matches": "[a-z]"}, False),
+    ("a\n", {"matches": "a$\n"}, True),
+    ("error", {"matches": "^(?!.*error).+"}, False),
+    ("all is well", {"matches": "^(?!.*error).+"}, True),
+    ("x" * 4093 + "end", {"matches": "end$"}, True),
     # all_of
     (16, {"all_of": [{"at_least": 15}, {"at_most": 20}]}, True),
     (14, {"all_of": [{"at_least": 15}, {"at_most": 20}]}, False),
@@ -161,8 +206,9 @@ INCOMPARABLE = [
     ({"any": 1}, {"contains": ["any"]}, "is not a list"),
     (["any", "x"], {"contains": ["1GB"], "as": "size"}, "'any' is not a size"),
     (["a"], {"matches": "a"}, "['a'] is not text"),
-    ("x", {"all_of": [{"equals": "y"}, {"at_least": 15}]}, "'x' is not a number"),
+    ("x", {"all_of": [{"matches": "^y"}, {"at_least": 15}]}, "'x' is not a number"),
     (True, {"matches": "True"}, "True is not text"),
+    ("x" * 4093 + "true", {"matches": "true$"}, "4097 characters were observed, and a pattern is looked for in at most 4096"),
     (["x"], {"equals": "x", "as": "text"}, "['x'] is not text"),
     (0, {"empty": True}, "0 is neither a list nor text"),
     (False, {"empty": True}, "False is neither a list nor text"),
@@ -187,16 +233,33 @@ INCOMPARABLE = [
     (1800000000, {"before": "2028-01-01"}, "1800000000 is not a date"),
 ]
 
+EVERYTHING = (".", "(?=.)", "^.", ".+", "(?s)^.*.$", r"\S", r"[^\s]", r"\w|\W", "[a-z]|[^a-z]", "^(?!$)", "(?!.*error).+", "(.|x)")
+NOTHING = ("a^", "$a", "a$b", r"x\Z.", r"\Z\n", "(?!)", r"[^\s\S]", "(a|b)^c", "a(?=^)", "(^a){2}", "a+^|b^", "(?:a$)b", "((x))\\A")
+
 # (expectation, what the error says is right)
 REFUSED = [
     (None, "an expectation is a mapping such as {at_least: 4}, not None"),
     ([], "an expectation is a mapping"),
     ("UTC", "an expectation is a mapping such as {at_least: 4}, not 'UTC'"),
-    ({}, "exactly one operator of equals, one_of, at_least, at_most, between, within, before, contains, matches, empty, all_of"),
+    ({}, "exactly one operator of equals, one_of, at_least, at_most, above, below, between, within, before, contains, matches, empty, all_of"),
     ({"as": "size"}, "exactly one operator"),
     ({"equals": 1, "at_least": 1}, "exactly one operator, not equals and at_least"),
     ({"at_least": 24, "at_most": 48}, "exactly one operator, not at_least and at_most; say between: [low, high]"),
-    ({"is": 1}, "unknown operator 'is'; known: all_of, as, at_least, at_most, before, between, contains"),
+    ({"above": 24, "below": 48}, "exactly one operator, not above and below; list them under all_of"),
+    ({"at_least": 24, "below": 48}, "exactly one operator, not at_least and below; list them under all_of"),
+    ({"abov": 24}, "did you mean 'above'?"),
+    ({"above": "10ms"}, "'10ms' is not a number; for a duration add `as: duration`"),
+    ({"above": 4, "as": "text"}, "`above` compares as one of number, size, version"),
+    ({"above": "100%", "as": "percentage"}, "`above: 100%` lets nothing through; lower it"),
+    ({"below": "0%", "as": "percentage"}, "`below: 0%` lets nothing through; raise it"),
+    ({"below": "0s", "as": "duration"}, "`below: 0s` lets nothing through; raise it"),
+    ({"below": "0GB", "as": "size"}, "`below: 0GB` lets nothing through; raise it"),
+    ({"below": "0.0", "as": "version"}, "`below: 0.0` lets nothing through; raise it"),
+    ({"below": "522w", "as": "duration"}, "`below: 522w` would let everything through; lower it, below ten years"),
+    ({"above": None}, "`above` has no value; it takes one such as `above: 80`"),
+    ({"above": 4, "tolerance": "7%"}, "`tolerance` goes with `at_least` on numbers and sizes only"),
+    ({"at_least": "0-rc1", "as": "version"}, "`at_least: 0-rc1` would let everything through; raise it"),
+    ({"is": 1}, "unknown operator 'is'; known: above, all_of, as, at_least, at_most, before, below, between"),
     ({"at_leest": 1}, "unknown operator 'at_leest'; did you mean 'at_least'?"),
     ({"At_Least": 1}, "did you mean 'at_least'?"),
     ({"betwen": [1, 2]}, "did you mean 'between'?"),
@@ -295,6 +358,8 @@ REFUSED = [
     ({"matches": "a{99999999999}"}, "is no regular expression"),
     ({"matches": "x*"}, "'x*' matches empty text, so it would let everything through"),
     ({"matches": "a|"}, "would let everything through"),
+    *(({"matches": pattern}, "matches whatever is there, so it would let everything through; for anything") for pattern in EVERYTHING),
+    *(({"matches": pattern}, "is found in no text, so it lets nothing through") for pattern in NOTHING),
     ({"matches": "a", "as": "text"}, "`as` does not go with `matches`"),
     ({"empty": 1}, "`empty` takes true or false, not 1"),
     ({"empty": "yes"}, "`empty` takes true or false, not 'yes'"),
@@ -324,6 +389,33 @@ WEAKER = [
     ({"at_least": "2.20.0", "as": "version"}, {"at_least": "2.20", "as": "version"}, False),
     ({"at_most": 80}, {"at_most": 90}, False),
     ({"at_most": 95}, {"at_most": 90}, True),
+    ({"above": 24}, {"at_least": 24}, False),
+    ({"at_least": 24}, {"above": 24}, True),
+    ({"at_least": 24.001}, {"above": 24}, False),
+    ({"above": 24}, {"above": 24}, False),
+    ({"above": 23}, {"above": 24}, True),
+    ({"below": 80}, {"at_most": 80}, False),
+    ({"at_most": 80}, {"below": 80}, True),
+    ({"at_most": 79}, {"below": 80}, False),
+    ({"between": [25, 30]}, {"above": 24}, False),
+    ({"between": [24, 30]}, {"above": 24}, True),
+    ({"between": [24, 30]}, {"below": 30}, True),
+    ({"equals": 24}, {"above": 24}, True),
+    ({"equals": 25}, {"above": 24}, False),
+    ({"all_of": [{"above": 24}, {"below": 48}]}, {"between": [24, 48]}, False),
+    ({"all_of": [{"above": 24}, {"below": 49}]}, {"between": [24, 48]}, True),
+    ({"all_of": [{"at_least": 24}, {"matches": "^3"}, {"at_most": 48}]}, {"between": [24, 48]}, False),
+    ({"between": [24, 48]}, {"all_of": [{"above": 24}, {"below": 48}]}, True),
+    ({"between": [25, 47]}, {"all_of": [{"above": 24}, {"below": 48}]}, False),
+    ({"within": "24h"}, {"below": "25h", "as": "duration"}, False),
+    ({"below": "24h", "as": "duration"}, {"within": "24h"}, False),
+    ({"before": "2027-01-01"}, {"below": "2027-01-01", "as": "date"}, False),
+    ({"below": "2027-01-01", "as": "date"}, {"before": "2027-01-01"}, False),
+    ({"at_least": 100}, {"above": 90, "as": "number"}, False),
+    ({"at_least": 100, "tolerance": "10%"}, {"above": 90}, True),
+    ({"above": 90}, {"at_least": 100, "tolerance": "10%"}, False),
+    ({"at_least": "24.0-rc1", "as": "version"}, {"at_least": "24.0", "as": "version"}, True),
+    ({"at_least": "24.0", "as": "version"}, {"above": "24.0-rc1", "as": "version"}, False),
     ({"one_of": ["debian 13"]}, {"one_of": ["ubuntu 24.04"]}, True),
     ({"one_of": ["ubuntu 24.04"]}, {"one_of": ["ubuntu 24.04", "debian 13"]}, False),
     ({"one_of": ["debian 13", "ubuntu 24.04"]}, {"one_of": ["ubuntu 24.04"]}, True),
@@ -407,6 +499,8 @@ WORDS = [
     ({"at_least": "24.0", "as": "version"}, "at least 24.0"),
     ({"at_least": "512GB", "as": "size", "tolerance": "7%"}, "at least 512GB (within 7%)"),
     ({"at_most": 90}, "at most 90"),
+    ({"above": "80%", "as": "percentage"}, "above 80%"),
+    ({"below": "10ms", "as": "duration"}, "below 10 ms"),
     ({"contains": ["any"]}, "contains any"),
     ({"matches": "^a$"}, "matches ^a$"),
     ({"all_of": [{"at_least": 15}, {"equals": 16}]}, "at least 15 and 16"),
@@ -447,6 +541,14 @@ EDGES = [
     ({"one_of": [24, 48]}, [24, 48], [23, 25, 47, 49]),
     ({"at_least": 24}, [24, "24", 24.001], [23.999, "23.999", -24]),
     ({"at_most": 24}, [24, "24", 23.999, -1], [24.001, "1e3"]),
+    ({"above": 24}, [24.001, "25"], [24, "24.0", 23.999, -24]),
+    ({"below": 24}, [23.999, "23", -1], [24, "24", 24.001]),
+    ({"above": "1GB", "as": "size"}, [GIB + 1, "2GB"], [GIB, "1024MB", 0]),
+    ({"below": "16", "as": "version"}, ["15.9", "16beta1", "16-rc1"], ["16", "16.0.0", "16.1"]),
+    ({"below": "10ms", "as": "duration"}, [0.00999, 0, "9ms"], [0.01, "10ms", 1]),
+    ({"above": "80%", "as": "percentage"}, [80.001, "81%", 100], [80, "80 %", 0]),
+    ({"above": "2027-01-01", "as": "date"}, ["2027-01-01T00:00:00.001Z", "2027-01-02"], ["2027-01-01", "2027-01-01T00:00Z", "2026-12-31"]),
+    ({"below": "2027-01-01", "as": "date"}, ["2026-12-31T23:59:59Z"], ["2027-01-01", "2027-01-02"]),
     ({"between": [24, 48]}, [24, 24.001, 48, "36"], [23.999, 48.001, -36]),
     ({"between": [-1, 1]}, [-1, 0, 1], [-1.001, 1.001]),
     ({"between": ["1GB", "2GB"], "as": "size"}, [GIB, "2048MB"], [GIB - 1, 2 * GIB + 1, "0"]),
@@ -474,6 +576,8 @@ EDGES = [
     ({"empty": True}, [[], ""], [["x"], "x"]),
     ({"empty": False}, [["x"], "x"], [[], ""]),
 ]
+
+ORDERED = ("at_least", "at_most", "above", "below", "between", "within", "before")
 
 NONSENSE = [None, float("nan"), float("inf"), float("-inf"), True, False, {}, {"value": 24}, [], [24], "", " ", "x", "nan", "24 apples", "1_000", "٣", "\ud800"]
 
@@ -504,9 +608,7 @@ def test_the_edges_have_every_operator_and_every_type_that_has_an_order():
     assert kinds == set(TYPES) - {"exact", "text"}
 
 
-@pytest.mark.parametrize(
-    "expectation", [one for one, _meeting, _missing in EDGES if {"at_least", "at_most", "between", "within", "before"} & set(one)], ids=str
-)
+@pytest.mark.parametrize("expectation", [one for one, _meeting, _missing in EDGES if set(ORDERED) & set(one)], ids=str)
 def test_what_is_of_another_type_is_an_error(expectation):
     for value in NONSENSE:
         # The leading numbers of a version are all that counts of it.
@@ -531,6 +633,99 @@ def test_an_impossible_or_empty_expectation_is_refused_and_never_judged(expectat
     assert message in str(raised.value)
     with pytest.raises(ExpectationError):
         judge("anything", expectation)
+
+
+ALONE = [
+    "^a|b",
+    "[^x]",
+    r"^(?!(?i:none|null)$)\S",
+    "a?^b",
+    "(a|^)b",
+    "a*^b",
+    "^^a",
+    "a$$",
+    "a$\n",
+    "(?m)a\n^b",
+    "(?m:a\n^b)",
+    "(?<!a)^b",
+    r"\.$",
+    r".{8,}",
+]
+
+
+@pytest.mark.parametrize("pattern", ALONE)
+def test_a_pattern_that_tells_something_apart_is_accepted(pattern):
+    check({"matches": pattern})
+
+
+CONTRADICTORY = [
+    ([{"at_least": 10}, {"at_most": 5}], "`all_of` lets nothing through, since nothing meets all of: at least 10, at most 5"),
+    ([{"empty": True}, {"empty": False}], "nothing meets all of: none, at least one"),
+    ([{"equals": 1}, {"equals": 2}], "nothing meets all of: 1, 2"),
+    ([{"above": 5}, {"at_most": 5}], "lets nothing through"),
+    ([{"above": 5}, {"below": 5}], "lets nothing through"),
+    ([{"at_least": 5}, {"below": 7}, {"between": [7, 9]}], "lets nothing through"),
+    ([{"within": "1h"}, {"at_least": "2h", "as": "duration"}], "lets nothing through"),
+    ([{"before": "2027-01-01"}, {"at_least": "2027-01-01", "as": "date"}], "lets nothing through"),
+    ([{"at_least": "16", "as": "version"}, {"below": "16-rc1", "as": "version"}], "lets nothing through"),
+    ([{"equals": 5}, {"at_least": 6}], "lets nothing through"),
+    ([{"equals": "5GB", "as": "size"}, {"at_most": "4GB", "as": "size"}], "lets nothing through"),
+    ([{"one_of": [1, 2]}, {"one_of": [3, 4]}], "lets nothing through"),
+    ([{"one_of": [1, 20]}, {"at_least": 5}, {"at_most": 10}], "lets nothing through"),
+    ([{"equals": "b", "as": "text"}, {"matches": "^a"}], "lets nothing through"),
+    ([{"equals": "b"}, {"matches": "^a"}], "lets nothing through"),
+    ([{"contains": ["a"]}, {"empty": True}], "lets nothing through"),
+    ([{"contains": ["a"]}, {"matches": "a"}], "lets nothing through"),
+    ([{"contains": ["a"]}, {"equals": ["b"]}], "lets nothing through"),
+    ([{"empty": True}, {"matches": "a"}], "lets nothing through"),
+    ([{"empty": True}, {"at_least": 5}], "lets nothing through"),
+    ([{"equals": True}, {"equals": 1}], "lets nothing through"),
+]
+
+
+@pytest.mark.parametrize(("several", "message"), CONTRADICTORY)
+def test_what_nothing_meets_together_is_refused_where_it_is_written_and_never_met(several, message):
+    with pytest.raises(ExpectationError) as raised:
+        check({"all_of": several})
+    assert message in str(raised.value)
+    assert raised.value.key == "all_of"
+    assert [value for value in (*ALL_VALUES, *(value for value, *_rest in TRUTH)) if passes(value, {"all_of": several})] == []
+
+
+@pytest.mark.parametrize(
+    "several",
+    [
+        [{"at_least": 10}, {"at_most": 10}],
+        [{"empty": False}, {"matches": "a"}],
+        [{"empty": False}, {"at_least": 5}],
+        [{"equals": 24}, {"matches": r"^24\.0$"}],
+        [{"at_least": 10}, {"at_most": "5s", "as": "duration"}],
+        [{"contains": ["a"]}, {"contains": ["b"]}],
+        [{"one_of": [1, 2]}, {"one_of": [2, 3]}],
+        [{"matches": "^a"}, {"matches": "b$"}],
+    ],
+)
+def test_what_something_may_meet_together_is_accepted(several):
+    check({"all_of": several})
+
+
+@settings(max_examples=800)
+@given(st.data())
+def test_nothing_meets_what_is_refused_as_contradictory(data):
+    kinds = data.draw(st.sampled_from([ALL_KINDS, *((kind,) for kind in ALL_KINDS)]))
+    several = {"all_of": data.draw(st.lists(one_expectation(kinds), min_size=2, max_size=3))}
+    observed = data.draw(st.sampled_from(ALL_VALUES) | DATA)
+    if passes(observed, several):
+        check(several)
+
+
+def test_a_pattern_takes_no_longer_than_its_bound_allows():
+    """What a host sends may be made so that looking through it takes the square of its length."""
+    started = time.perf_counter()
+    with pytest.raises(ExpectationError):
+        judge("[1h]" * 32_000, {"matches": r"\[1h\].*> [0-2]$"})
+    assert not judge("[1h]" * 1024, {"matches": r"\[1h\].*> [0-2]$"})
+    assert time.perf_counter() - started < 0.5
 
 
 @pytest.mark.parametrize(("candidate", "reference", "expected"), WEAKER)
@@ -602,13 +797,12 @@ OF_KIND = {
     "number": [0, 0.95, 1, 1.0, "1", 1.05, 2, "-1"],
     "size": ["1KB", "1024", 1024, 1000, "2KB", "2.0kb"],
     "text": ["a", "b", "1", 1, 1.0],
-    "version": ["1.9", "1.10", "1.10.0", "v1.10", 2, "2.0-1"],
+    "version": ["1.9", "1.10", "1.10.0", "v1.10", "1.10-rc1", "1.10beta2", 2, "2.0-1"],
     "duration": ["1s", 1, "1", "1000ms", 1.5, "90 s", "1.5min", "1h", 0, "0s"],
     "percentage": ["0%", "1%", "1.0 %", "1.5%", "99%", "100%"],
     "date": ["2027-01-01", "2027-01-01T00:00Z", "2027-01-01T02:00+01:00", "2026-12-31 23:00Z", "2027-01-02", datetime.date(2027, 1, 2)],
 }
 
-ORDERED = ("at_least", "at_most", "between", "within", "before")
 ALL_VALUES = [*itertools.chain.from_iterable(values for values in OF_KIND.values()), -1, -0.5, 100, 101, 0.5, "13", 13, 13.0, 24.0]
 
 
@@ -711,6 +905,9 @@ STRICTEST = [
     ([{"at_least": "15", "as": "version"}, {"at_least": "16", "as": "version"}], 1),
     ([{"at_least": 24}, {"one_of": [24, 48]}, {"equals": 48}], 2),
     ([{"within": "26h"}, {"at_most": "24h", "as": "duration"}], 1),
+    ([{"at_least": 80}, {"above": 80}, {"above": 70}], 1),
+    ([{"at_most": "10ms", "as": "duration"}, {"below": "10ms", "as": "duration"}], 1),
+    ([{"at_least": "24.0-rc1", "as": "version"}, {"at_least": "24", "as": "version"}], 1),
     # 5 as a number is within 4 to 6; that it is the one value of [5, 5] says the second.
     ([{"between": [5, 5]}, {"equals": "5.0", "as": "number"}, {"between": [4, 6]}], 0),
 ]
@@ -812,6 +1009,8 @@ def test_data_of_any_depth_is_judged_and_shown():
         ("2027-01-31", {"before": "2028-01-01"}, "2027-01-31"),
         ("2027-01-31 13:00:00.5+01", {"before": "2028-01-01"}, "2027-01-31T12:00:00.500000Z"),
         ("soon", {"before": "2028-01-01"}, "soon"),
+        (79.99999, {"below": "80%", "as": "percentage"}, "79.99999%"),
+        (80, {"below": "80%", "as": "percentage"}, "80%"),
         (["1h"], {"contains": ["1h"], "as": "duration"}, "1h"),
         (True, {"within": "26h"}, "true"),
         ("x", {}, "x"),
