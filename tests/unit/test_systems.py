@@ -12,6 +12,7 @@ import re
 import pytest
 import yaml
 
+from ansible_collections.gonogo.preflight.plugins.module_utils._expect import judge
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES, _command
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._catalogue import COLLECTION, NO_ROLE, NO_VARIABLE, load_catalogue
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._checklists import combined, load_checklist
@@ -30,6 +31,41 @@ def test_a_system_asks_what_its_document_asks(system):
     taken = {item.id for item in CHECKLISTS[system]}
     assert set(SYSTEMS[system]) - taken == set()
     assert taken - set(SYSTEMS[system]) <= OWN
+
+
+# What a document asks with > or <: (system, item, the bound, which does not meet it, and what just does)
+STRICT = [
+    ("trading", "backup.rto_rpo", "1h", "59min"),
+    ("trading", "dr.rto.model", "5min", "4min"),
+    ("mlb", "dr.rto.model", "5min", "4min"),
+    ("trading", "dr.rto.service", "15min", "14min"),
+    ("mlb", "dr.rto.service", "15min", "14min"),
+    ("sports", "ml.auc", 0.6, 0.601),
+    ("trading", "ml.latency", 0.01, 0.0099),
+    ("trading", "ml.drawdown", 15, 14.9),
+    ("mlops", "app.predict.latency", 0.1, 0.099),
+    ("sports", "test.unit", 80, 80.1),
+    ("odds", "test.unit", 80, 80.1),
+    ("trading", "kpi.uptime", 99.9, 99.91),
+    ("trading", "kpi.latency.ml.average", 0.01, 0.0099),
+    ("odds", "kpi.errors", 5, 4.9),
+    ("mlb", "kpi.errors", 0.1, 0.09),
+    ("trading", "kpi.errors", 1, 0.9),
+    ("mlb", "kpi.lead_time", 1800, 1799),
+    ("mlb", "kpi.change_failure", 5, 4.9),
+]
+
+
+@pytest.mark.parametrize(("system", "name", "bound", "met"), STRICT)
+def test_a_bound_that_the_document_leaves_out_does_not_pass(system, name, bound, met):
+    (item,) = (one for one in CHECKLISTS[system] if one.id == name)
+    assert (judge(bound, item.expect), judge(met, item.expect)) == (False, True)
+
+
+@pytest.mark.parametrize(("system", "name", "bound"), [("odds", "backup.rto_rpo", "1h"), ("odds", "kpi.uptime", 99.9)])
+def test_a_bound_that_the_document_has_passes(system, name, bound):
+    (item,) = (one for one in CHECKLISTS[system] if one.id == name)
+    assert judge(bound, item.expect)
 
 
 def test_every_item_belongs_to_a_system():
