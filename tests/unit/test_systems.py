@@ -144,3 +144,10 @@ def test_provisioning_the_host_that_failed_mends_it(item):
 def test_the_password_of_the_database_is_mended_where_it_stands():
     remedy = CATALOGUE["appsec.db_password"].remedy
     assert all(word in remedy for word in ("postgresql_password", "deploy_environment", "--tags postgresql", "group db", "gonogo.preflight.deploy"))
+
+
+@pytest.mark.parametrize(("role", "variable", "item"), [("postgresql", "postgresql_database", "pg.database"), ("redis", "redis_maxmemory", "redis.maxmemory")])
+def test_a_role_sets_what_the_item_expects(role, variable, item):
+    default = yaml.safe_load((ROOT / "roles" / role / "defaults/main.yml").read_text())[variable]
+    assert "lookup('gonogo.preflight.threshold', '%s')" % item in default
+    assert ROLES[role]["argument_specs"]["main"]["options"][variable]["default"] == default
