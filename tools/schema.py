@@ -18,7 +18,7 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._questions import
 from ansible_collections.gonogo.preflight.plugins.plugin_utils import _catalogue, _checklists  # noqa: E402
 
 Schema = t.Dict[str, t.Any]
-TEXT: Schema = {"type": "string", "minLength": 1}
+TEXT: Schema = {"type": "string", "pattern": r"\S"}
 NAMES: Schema = {"type": "array", "items": TEXT, "minItems": 1}
 TEMPLATE: Schema = {"type": "string", "pattern": r"\{\{|\{%"}
 CONTAINERS = {"list": "array", "dict": "object"}
@@ -83,7 +83,8 @@ def item() -> Schema:
     }
     described = mapping({**texts, **choices, **common()}, _catalogue.DESCRIBED)
     ways = [_catalogue.OF_A_PROBE, _catalogue.OF_NO_PROBE, _catalogue.OF_A_QUESTION]
-    return {**described, "oneOf": [{"required": list(way)} for way in ways], "allOf": arguments()}
+    set_by = {"if": {"properties": {"class": {"const": "provision"}}, "required": ["class"]}, "then": {"required": ["fixed_by"]}}
+    return {**described, "oneOf": [{"required": list(way)} for way in ways], "allOf": [*arguments(), set_by]}
 
 
 def choice() -> Schema:

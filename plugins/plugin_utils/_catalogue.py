@@ -126,6 +126,9 @@ def _item(path: str, area: str, entry: Mapping) -> Item:
     for key in text:
         if key in entry and not isinstance(entry[key], str):
             raise InputError(path, entry.lines[key], "`%s` is %r, not text" % (key, entry[key]), item=name)
+        if key in entry and not entry[key].strip():
+            message = "`%s` is blank; %s" % (key, "say something" if key in (*DESCRIBED, *required) else "say something, or leave it out")
+            raise InputError(path, entry.lines[key], message, item=name)
     return chosen(path, entry, _attested(path, area, entry) if attest else _probed(path, area, entry))
 
 
@@ -158,6 +161,7 @@ def _probed(path: str, area: str, entry: Mapping) -> Item:
     one_of(path, entry, "probe", sorted(PROBES))
     if "probe" in entry:
         _arguments(path, entry)
+    _fixed(path, entry)
     fixed_by, variable = entry.get("fixed_by", ""), entry.get("variable", "")
     return Item(
         **_described(area, entry),
@@ -172,6 +176,29 @@ def _probed(path: str, area: str, entry: Mapping) -> Item:
         variable="" if variable == NO_VARIABLE else variable,
         remedy=entry.get("remedy", ""),
     )
+
+
+def _fixed(path: str, entry: Mapping) -> None:
+    """What is provisioned names a role that there is, or says that there is none and what a person does instead."""
+    name, roles = entry["id"], _roles(path)
+    if "fixed_by" not in entry:
+        if entry["class"] == "provision":
+            message = "`fixed_by` is missing; what is provisioned names the role that sets it, or `%s` and a `remedy`"
+            raise InputError(path, entry.line, message % NO_ROLE, item=name)
+        return
+    if entry["fixed_by"] not in (*roles, NO_ROLE):
+        message = "`fixed_by` is %r, which is no role; %s" % (entry["fixed_by"], nearest(entry["fixed_by"], (*roles, NO_ROLE)))
+        raise InputError(path, entry.lines["fixed_by"], message, item=name)
+    if entry["fixed_by"] == NO_ROLE and "remedy" not in entry:
+        message = "`remedy` is missing; where no role sets it, it says what a person does"
+        raise InputError(path, entry.lines["fixed_by"], message, item=name)
+
+
+def _roles(path: str) -> list[str]:
+    """The roles of the collection, and those of the project that the catalogue's file at `path` belongs to."""
+    project = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(path))))
+    places = [os.path.join(place, "roles") for place in (COLLECTION, project)]
+    return sorted({name for place in places if os.path.isdir(place) for name in os.listdir(place) if not name.startswith(".")})
 
 
 def _attested(path: str, area: str, entry: Mapping) -> Item:
@@ -223,7 +250,7 @@ def chosen(path: str, entry: Mapping, item: Item) -> Item:
         changes["origin"] = "%s:%d" % (shown(path), entry.line)
     for key, attribute in {"severity": "severity", "hosts": "hosts", "per": "per", "from": "looks_from"}.items():
         if key in entry:
-            if not isinstance(entry[key], str) or not entry[key]:
+            if not isinstance(entry[key], str) or not entry[key].strip():
                 raise InputError(path, entry.lines[key], "`%s` is %r, not text" % (key, entry[key]), item=item.id)
             changes[attribute] = entry[key]
     if "from" in entry and item.probe:

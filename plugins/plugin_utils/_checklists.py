@@ -25,7 +25,7 @@ def load_checklist(path: str, catalogue: t.Mapping[str, Item]) -> list[Item]:
     """
     document = load(path)
     known_keys(path, document, ("title", "items"))
-    if not isinstance(document.get("title", ""), str):
+    if "title" in document and (not isinstance(document["title"], str) or not document["title"].strip()):
         raise InputError(path, document.lines["title"], "`title` is %r, not text" % (document["title"],))
     chosen: dict[str, Item] = {}
     by_id: set[str] = set()

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 import yaml
@@ -21,6 +22,10 @@ else:
 _YAML = "tag:yaml.org,2002:"
 _TAGS = ("bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp")
 _DEEPEST = 50
+
+# How YAML 1.1, which PyYAML reads, tells what a text without quotes is; 1.2 and most people read only these as a number.
+_RESOLVERS = yaml.SafeLoader.yaml_implicit_resolvers
+_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?0x[0-9a-fA-F]+|[-+]?\.inf|\.nan", re.IGNORECASE)
 
 
 class InputError(Exception):
@@ -84,7 +89,7 @@ def load(path: str) -> Mapping:
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read()
-        _refuse_depth(path, text)
+        _refuse_surprises(path, text)
         loader = _LineLoader(text)
         loader.file = path
         try:
@@ -105,14 +110,89 @@ def load(path: str) -> Mapping:
     return data
 
 
-def _refuse_depth(path: str, text: str) -> None:
-    """PyYAML's C loader recurses without a limit: too many levels would end the process."""
-    depth = 0
+class _Level:
+    """A mapping or list that is open: the key that waits for its value, the key that it is the value of itself, the item it describes."""
+
+    def __init__(self, *, mapping: bool, under: str) -> None:
+        self.mapping, self.under = mapping, under
+        self.key: t.Optional[str] = None
+        self.item = ""
+
+
+class _Reader:
+    """Follows the events of a file, to say of which item and key it is that something is refused."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._open: list[_Level] = []
+        self._containers: set[t.Optional[str]] = set()
+
+    def read(self, event: t.Any) -> None:
+        """Raise InputError for what is read as something else than it looks like, or would take for ever."""
+        is_key = bool(self._open) and self._open[-1].mapping and self._open[-1].key is None
+        if isinstance(event, yaml.AliasEvent) and self._key() != "<<" and event.anchor in self._containers:
+            self._refuse(event, "an alias (*%s) may stand for a text or a number, not for a list or a mapping; write it out" % event.anchor)
+        if isinstance(event, yaml.ScalarEvent) and not is_key:
+            self._refuse_surprise(event)
+        if isinstance(event, yaml.CollectionEndEvent):
+            self._open.pop()
+        elif isinstance(event, yaml.CollectionStartEvent):
+            level = _Level(mapping=isinstance(event, yaml.MappingStartEvent), under=self._key())
+            self._containers.add(event.anchor)
+            self._passed("")
+            self._open.append(level)
+            if len(self._open) > _DEEPEST:
+                self._refuse(event, "is nested more than %d levels deep" % _DEEPEST)
+        elif isinstance(event, yaml.NodeEvent):
+            if isinstance(event, yaml.ScalarEvent):
+                self._containers.discard(event.anchor)
+            self._passed(getattr(event, "value", ""))
+
+    def _passed(self, text: str) -> None:
+        """Note what has come: a key, or the value of the last one; `text` is "" for what is no text."""
+        if not self._open or not self._open[-1].mapping:
+            return
+        level = self._open[-1]
+        if level.key in ("id", "item"):
+            level.item = text
+        level.key = text if level.key is None else None
+
+    def _key(self) -> str:
+        return (self._open[-1].key or self._open[-1].under) if self._open else ""
+
+    def _refuse_surprise(self, event: yaml.ScalarEvent) -> None:
+        """22:22 is read as 1342, 0755 as 493, and no as false."""
+        # With quotes, or a tag of its own, it was meant so.
+        if event.style or not event.implicit[0]:
+            return
+        text = event.value
+        kind = next((tag.rpartition(":")[2] for tag, regexp in _RESOLVERS.get(text[:1], ()) if regexp.match(text)), "")
+        if kind == "bool" and text.lower() not in ("true", "false"):
+            read = "true" if text.lower() in ("yes", "on") else "false"
+            self._refuse(event, "%s is read as %s; write %s, or put it in quotes where it is text" % (text, read, read))
+        if kind in ("int", "float") and not _NUMBER.fullmatch(text):
+            self._refuse(event, "%s is read as %s; write that, or put it in quotes where it is text" % (text[:80], _number_of(text)))
+
+    def _refuse(self, event: t.Any, message: str) -> None:
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        item = next((level.item for level in reversed(self._open) if level.item), "")
+        key = self._key()
+        raise InputError(self._path, line, "%s%s" % ("`%s`: " % key if key else "", message), item=item)
+
+
+def _number_of(text: str) -> str:
+    """What YAML 1.1 makes of `text`, as an error says it."""
+    try:
+        return str(yaml.safe_load(text)) if len(text) < 40 else "a number"
+    except ValueError:
+        return "a number"
+
+
+def _refuse_surprises(path: str, text: str) -> None:
+    """Before anything is made of `text`: PyYAML's C loader recurses without a limit, and a list of aliases of lists grows with every level."""
+    reader = _Reader(path)
     for event in yaml.parse(text, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            raise InputError(path, line, "is nested more than %d levels deep" % _DEEPEST)
+        reader.read(event)
 
 
 def shown(path: str) -> str:
@@ -147,7 +227,7 @@ def one_of(path: str, entry: Mapping, key: str, known: t.Sequence[str]) -> None:
 
 
 def names(path: str, line: int, key: str, value: t.Any, *, item: str = "") -> None:
-    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+    if not isinstance(value, list) or not all(isinstance(one, str) and one.strip() for one in value):
         raise InputError(path, line, "`%s` is %r; it is a list of names" % (key, value), item=item)
 
 

@@ -109,6 +109,8 @@ ITEM: dict[str, t.Any] = {
         {"per": "hosts"},
         {"id": "A B"},
         {"title": ""},
+        {"title": " "},
+        {"class": "provision"},
         {"unknown": 1},
     ],
     ids=str,

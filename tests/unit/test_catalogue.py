@@ -10,6 +10,7 @@ import datetime
 import pathlib
 import re
 import tempfile
+import time
 
 import pytest
 import yaml
@@ -46,6 +47,13 @@ ITEM = {
 SEEN_FROM_AFAR = {"probe": "http", "with": {"fact": "status", "url": "http://x/"}}
 
 
+class Written(yaml.SafeDumper):
+    """As people write: what is the same twice stands there twice."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
 @pytest.fixture
 def write(tmp_path):
     """Write a file of the project: text, or data as YAML; returns its path."""
@@ -56,7 +64,7 @@ def write(tmp_path):
         if isinstance(content, bytes):
             path.write_bytes(content)
         else:
-            path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+            path.write_text(content if isinstance(content, str) else yaml.dump(content, Dumper=Written, sort_keys=False), encoding="utf-8")
         return str(path)
 
     return to
@@ -141,6 +149,10 @@ BAD_QUESTIONS = {
     "a number without unit": ({"holds": 30}, "holds", "`holds` is 30; it is a number of days"),
     "no days": ({"holds": "0 days"}, "holds", "`holds` is '0 days'"),
     "no evidence": ({"evidence": ""}, "id", "`evidence` is missing"),
+    "a blank title": ({"title": " "}, "title", "`title` is blank; say something"),
+    "a blank question": ({"question": " \t"}, "question", "`question` is blank; say something"),
+    "blank evidence": ({"evidence": " "}, "evidence", "`evidence` is blank; say something"),
+    "blank people": ({"who": ["operations", " "]}, "who", "`who` is ['operations', ' ']; it is a list of names"),
     "an expectation": ({"expect": {"equals": 1}}, "expect", "unknown key 'expect'"),
     "about something": ({"about": "relase"}, "about", "`about` is 'relase'; did you mean 'release'?"),
 }
@@ -199,8 +211,17 @@ def test_an_item_says_how_it_is_asked(catalogue_of):
 
 def test_an_item_without_a_probe_says_which_it_needs(catalogue_of):
     entry = {key: value for key, value in ITEM.items() if key not in ("probe", "with")}
-    (item,) = catalogue_of({**entry, "needs": "backup, age of the last restore", "fixed_by": "none yet", "stage": "ongoing"}).values()
+    (item,) = catalogue_of({**entry, "needs": "backup, age of the last restore", "fixed_by": "none yet", "remedy": "restore one", "stage": "ongoing"}).values()
     assert (item.needs, item.probe, item.arguments, item.fixed_by, item.expected) == ("backup, age of the last restore", "", {}, "", "at least 24")
+
+
+def test_a_project_names_roles_of_its_own(write, tmp_path):
+    entry = {**ITEM, "class": "provision", "fixed_by": "ntp"}
+    write("project/checklists/catalogue/own.yml", {"items": [entry]})
+    with pytest.raises(InputError, match="`fixed_by` is 'ntp', which is no role"):
+        load_catalogue([str(tmp_path / "project/checklists")])
+    write("project/roles/ntp/tasks/main.yml", [])
+    assert load_catalogue([str(tmp_path / "project/checklists")])["infra.cpu.cores"].fixed_by == "ntp"
 
 
 def test_what_belongs_to_a_platform_is_asked_of_people_or_of_a_probe(catalogue_of):
@@ -280,6 +301,22 @@ BAD_ITEMS = {
     "expect that is a template": ({"expect": {"at_least": "{{ cores }}"}}, "expect", "a threshold is a value, not a template; set it by preflight_thresholds"),
     "expect that everything meets": ({"expect": {"matches": ".*"}}, "matches", "would let everything through"),
     "expect a date": ({"expect": {"equals": datetime.date(2027, 1, 31)}}, "equals", "2027-01-31 is a date, not text; put it in quotes"),
+    "title blank": ({"title": "  "}, "title", "`title` is blank; say something"),
+    "why blank": ({"why": "\t"}, "why", "`why` is blank; say something"),
+    "asks blank": ({"asks": " "}, "asks", "`asks` is blank; say something, or leave it out"),
+    "hosts blank": ({"hosts": " "}, "hosts", "`hosts` is blank; say something"),
+    "a role that there is not": ({"fixed_by": "reddis"}, "fixed_by", "`fixed_by` is 'reddis', which is no role; did you mean 'redis'?"),
+    "a role that is not near any": ({"fixed_by": "no_such_role"}, "fixed_by", "`fixed_by` is 'no_such_role', which is no role; "),
+    "no role yet and nothing that a person does": (
+        {"fixed_by": "none yet"},
+        "fixed_by",
+        "`remedy` is missing; where no role sets it, it says what a person does",
+    ),
+    "provisioned by nobody": (
+        {"class": "provision"},
+        "id",
+        "`fixed_by` is missing; what is provisioned names the role that sets it, or `none yet` and a `remedy`",
+    ),
     "unknown severity": ({"severity": "warning"}, "severity", "`severity` is 'warning'; did you mean 'warn'?"),
     "unknown per": ({"per": "hosts"}, "per", "`per` is 'hosts'; did you mean 'host'?"),
     "one host of a group that is compared": (
@@ -357,8 +394,8 @@ BAD_YAML = {
     "UTF-16": ("a: 1\n".encode("utf-16"), 0, "is not UTF-8 text"),
     "a control character": ("a: \x07\n", 0, "is not valid YAML"),
     "an unknown alias": ("a: *b\n", 1, "is not valid YAML: found undefined alias"),
-    "a list in itself": ("a: &a [*a]\n", 1, "is not valid YAML: found unconstructable recursive node"),
-    "a mapping in itself": ("a: &a {b: *a}\n", 1, "is not valid YAML: found unconstructable recursive node"),
+    "a list in itself": ("a: &a [*a]\n", 1, "`a`: an alias (*a) may stand for a text or a number, not for a list or a mapping; write it out"),
+    "a mapping in itself": ("a: &a {b: *a}\n", 1, "an alias (*a) may stand for"),
     "a month that is none": ("a: 1\nday: 2027-13-01\n", 2, "2027-13-01 is no timestamp (month must be in 1..12); put it in quotes where it is text"),
     "a day that is none": ("day: 2027-02-30\n", 1, "2027-02-30 is no timestamp"),
     "a number without end": ("a: %s\n" % ("9" * 5000), 1, "is no int"),
@@ -369,6 +406,19 @@ BAD_YAML = {
     "a number that is none": ("a: !!int b\n", 1, "b is no int"),
     "a truth that is none": ("a: !!bool b\n", 1, "b is no bool"),
     "a time that is none": ("a: !!timestamp b\n", 1, "b is no timestamp"),
+    "an alias": ("a: &x [1]\nb:\n  - *x\n", 3, "`b`: an alias (*x) may stand for a text or a number"),
+    "an alias in an item": ("a: &x {e: 1}\nb: [{id: redis.aof, c: {d: *x}}]\n", 2, "item redis.aof: `d`: an alias (*x) may stand for"),
+    "a time that is a number": (
+        "items:\n  - id: a.b\n    expect: {equals: 22:22}\n",
+        3,
+        "item a.b: `equals`: 22:22 is read as 1342; write that, or put it in quotes",
+    ),
+    "a time with seconds": ("a: 1:20:30.5\n", 1, "`a`: 1:20:30.5 is read as 4830.5; write that, or put it in quotes"),
+    "an octal number": ("a: [x, 0755]\n", 1, "`a`: 0755 is read as 493; write that, or put it in quotes where it is text"),
+    "a binary number": ("a: 0b11\n", 1, "0b11 is read as 3"),
+    "a number with underscores": ("a: 1_000\n", 1, "1_000 is read as 1000"),
+    "a truth that is a word": ("- item: a.b\n  x: {y: no}\n", 2, "item a.b: `y`: no is read as false; write false, or put it in quotes where it is text"),
+    "a truth in capitals": ("a: ON\n", 1, "`a`: ON is read as true; write true, or put it in quotes"),
     "lists without end": ("a:\n  " + "[" * 100_000, 2, "is nested more than 50 levels deep"),
     "lists in a line": ("a:\n " + "- " * 1000, 2, "is nested more than 50 levels deep"),
 }
@@ -383,6 +433,22 @@ def test_bad_yaml_is_named_with_file_and_line(write, case):
     assert str(raised.value).startswith("%s:%d: " % (path, line) if line else path + ": ")
     assert message in str(raised.value)
     assert len(str(raised.value)) < 500
+
+
+def test_an_alias_of_aliases_is_refused_at_once(write):
+    """Nine levels of nine are 387 million values in 453 bytes."""
+    levels = ["a0: &a0 [x,x,x,x,x,x,x,x,x]"] + ["a%d: &a%d [%s]" % (number, number, ",".join(["*a%d" % (number - 1)] * 9)) for number in range(1, 9)]
+    started = time.perf_counter()
+    with pytest.raises(InputError, match=r"x\.yml:2: `a1`: an alias \(\*a0\) may stand for a text or a number"):
+        load(write("x.yml", "\n".join(levels)))
+    assert time.perf_counter() - started < 1
+
+
+def test_what_looks_like_a_number_or_a_truth_is_one(write):
+    text = "a: [0, -5, +5, 24.0, 0.5, .5, 1., 1.5e+3, 0x1F, true, False, '22:22', '0755', \"no\", 08, 12:60, fe80::1, a_b, 2027-01-31, y]"
+    assert load(write("x.yml", text))["a"][:11] == [0, -5, 5, 24.0, 0.5, 0.5, 1.0, 1500.0, 31, True, False]
+    assert load(write("y.yml", "a: &x 5\nb: [*x, &y z, *y]\n"))["b"] == [5, "z", "z"]
+    assert load(write("x.yml", text))["a"][11:18] == ["22:22", "0755", "no", "08", "12:60", "fe80::1", "a_b"]
 
 
 @pytest.mark.parametrize(("name", "message"), [("absent.yml", "cannot be read: No such file or directory"), ("", "cannot be read: Is a directory")])
@@ -441,6 +507,8 @@ BAD_CHECKLISTS = {
         {"items": [{"id": "infra.cpu.cores", "not_applicable": " "}]},
         "item infra.cpu.cores: `not_applicable` is missing: it says why this system does not need the item",
     ),
+    "a blank title": ({"title": " ", "items": [{"area": "hardware"}]}, "`title` is ' ', not text"),
+    "hosts that are blank": ({"items": [{"id": "infra.cpu.cores", "hosts": " "}]}, "item infra.cpu.cores: `hosts` is ' ', not text"),
     "hosts that are nothing": ({"items": [{"id": "infra.cpu.cores", "hosts": ""}]}, "item infra.cpu.cores: `hosts` is '', not text"),
 }
 
