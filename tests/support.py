@@ -74,6 +74,7 @@ class Project:
     def edit(self, path: str, change: t.Callable[[t.Any], t.Any]) -> None:
         """Load a YAML file of the project, let `change` return what it shall hold, and write that."""
         file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(yaml.safe_dump(change(yaml.safe_load(file.read_text()) if file.exists() else None), sort_keys=False))
 
     def play(self, playbook: str = "playbooks/deploy.yml", *arguments: str, **options: t.Any) -> Played:

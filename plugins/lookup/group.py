@@ -47,12 +47,9 @@ _raw:
 """
 
 from ansible.errors import AnsibleLookupError
-from ansible.inventory.manager import InventoryManager
 from ansible.plugins.lookup import LookupBase
-from ansible.vars.hostvars import HostVars
 
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import inventory_sources
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._inventory import Inventory
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import inventory_seen_by
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import InputError
 
 
@@ -60,14 +57,8 @@ class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         self.set_options(direct=kwargs)
         try:
-            inventory = self._inventory(variables or {})
+            inventory = inventory_seen_by(variables or {}, self._loader)
             groups, left_out = inventory.groups_at_a_glance, () if self.get_option("managed") else inventory.managed
         except InputError as error:
             raise AnsibleLookupError(str(error)) from None
         return list(dict.fromkeys(host for term in terms for host in groups.get(term, ()) if host not in left_out))
-
-    def _inventory(self, variables):
-        """The inventory of the run; read anew where no play has begun yet (--list-hosts, --syntax-check)."""
-        everything = variables.get("hostvars")
-        known = everything._inventory if isinstance(everything, HostVars) else InventoryManager(loader=self._loader, sources=inventory_sources())
-        return Inventory(known, self._loader)

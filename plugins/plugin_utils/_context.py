@@ -13,7 +13,9 @@ import typing as t
 from dataclasses import dataclass, replace
 
 from ansible import constants, context
+from ansible.inventory.manager import InventoryManager
 from ansible.utils.vars import load_extra_vars
+from ansible.vars.hostvars import HostVars
 
 from ..module_utils import _expect
 from ..module_utils._groups import VARIABLE as MAPPING
@@ -31,7 +33,18 @@ from ._run import Run, reports_directory
 from ._undecided import undecided, yaml_files
 from ._yaml import InputError, nearest, shown
 
-__all__ = ["HostThresholds", "Project", "current_run", "decide_now", "every_checklist", "load_project", "problems_of_inventory", "problems_of_run"]
+__all__ = [
+    "HostThresholds",
+    "Project",
+    "asked_on",
+    "current_run",
+    "decide_now",
+    "every_checklist",
+    "inventory_seen_by",
+    "load_project",
+    "problems_of_inventory",
+    "problems_of_run",
+]
 
 # Ansible makes the constants of its configuration when it starts; no type checker sees them.
 _CONFIGURED: t.Any = constants
@@ -60,6 +73,21 @@ def inventory_sources() -> list[str]:
     """The inventories of the command line or the configuration, as absolute paths where they are files."""
     sources = context.CLIARGS.get("inventory") or _CONFIGURED.DEFAULT_HOST_LIST or ()
     return [source if "," in source else os.path.abspath(source) for source in sources]
+
+
+def inventory_seen_by(variables: t.Mapping[str, t.Any], loader: t.Any) -> Inventory:
+    """The inventory of the run, for a lookup with these variables; read anew where no play has begun yet (--list-hosts, --syntax-check)."""
+    everything = variables.get("hostvars")
+    known = everything._inventory if isinstance(everything, HostVars) else InventoryManager(loader=loader, sources=inventory_sources())
+    return Inventory(known, loader)
+
+
+def asked_on(project: Project, inventory: Inventory, host: str) -> list[Item]:
+    """The items that `host` is asked, about itself or another one, as they are asked; in the order of the checklist."""
+    managed = project.policy.managed
+    asked = questions(project.items, inventory.groups_at_a_glance, {}, managed, lambda _subject, vantage, _door: vantage == host)
+    items = {item.id: item for item in project.items}
+    return [effective(items[one.item], {}, managed=one.subject in managed) for one in asked if one.asks_somebody]
 
 
 def _policy_directory(source: str) -> str:

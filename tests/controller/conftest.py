@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import json
 import pathlib
+import re
 import typing as t
 
 import pytest
@@ -28,6 +31,27 @@ class Untouched(Project):
         assert not self.calls.exists(), "a host was touched"
         assert "NO-GO" in done.output or "NO VERDICT" in done.output, done.output
         return done
+
+    def filled_in(self, templates: t.Mapping[str, str], *, vars_files: t.Iterable[pathlib.Path] = (), fails: str = "") -> dict[str, dict[str, t.Any]]:
+        """{host: {name: what its template is there}}, with the variables of these files; the play has to fail with the words `fails`."""
+        said = "{{ {inventory_hostname: {item.key: item.value}} | to_json | b64encode }}"
+        task = {
+            "name": "Fill in",
+            "ansible.builtin.debug": {"msg": "(filled in %s)" % said},
+            "loop": [{"key": name, "value": templates[name]} for name in templates],
+        }
+        task["loop_control"] = {"label": "{{ item.key }}"}
+        play = {"name": "Fill in templates", "hosts": "all", "gather_facts": False, "vars_files": list(map(str, vars_files)), "tasks": [task]}
+        self.edit("filled_in.yml", lambda _: [play])
+        touched = self.calls.exists()
+        done = self.play(str(self.root / "filled_in.yml"))
+        assert (done.code != 0) == bool(fails) and fails in done.output, done.output
+        assert self.calls.exists() == touched, "a host was touched"
+        found: dict[str, dict[str, t.Any]] = {}
+        for told in re.findall(r"\(filled in ([A-Za-z0-9+/=]+)\)", done.output):
+            for host, one in json.loads(base64.b64decode(told)).items():
+                found.setdefault(host, {}).update(one)
+        return found
 
 
 @pytest.fixture
