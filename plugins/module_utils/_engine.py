@@ -46,12 +46,13 @@ class _Kind:
     :ivar answers: position in the call to answer.
     """
 
-    def __init__(self, name: str, items: t.Sequence[tuple[int, Item]], secrets: Secrets) -> None:
+    def __init__(self, name: str, items: t.Sequence[tuple[int, Item]], secrets: Secrets, end: float) -> None:
         self.name = name
         self.left = list(items)
         self.answers: dict[int, Answer] = {}
         self.child: t.Optional[Child] = None
         self._secrets = secrets
+        self._end = end
         self._again = False
         self._begin()
 
@@ -62,7 +63,7 @@ class _Kind:
 
     @property
     def _limit(self) -> float:
-        return float(self.left[0][1].get("limit") or ITEM_LIMIT)
+        return _limit_of(self.left[0][1])
 
     @property
     def deadline(self) -> float:
@@ -72,7 +73,7 @@ class _Kind:
         """Ask the items left in a new child."""
         items = [item for _position, item in self.left]
         try:
-            self.child = Child(lambda send: _ask(self.name, items, self._secrets, send))
+            self.child = Child(lambda send: _ask(self.name, items, self._secrets, self._end, send))
         except OSError as error:
             self.give_up("no process can be started for the %s probe: %s" % (self.name, error.strerror))
         self._begin()
@@ -172,7 +173,7 @@ def observe(
     by_name: dict[str, list[tuple[int, Item]]] = {}
     for position, item in enumerate(items):
         by_name.setdefault(item["probe"], []).append((position, item))
-    kinds = [_Kind(name, mine, secrets or {}) for name, mine in by_name.items()]
+    kinds = [_Kind(name, mine, secrets or {}, end) for name, mine in by_name.items()]
     answers: dict[int, Answer] = {}
     try:
         for kind in kinds:
@@ -204,14 +205,22 @@ def _collect(kinds: t.Sequence[_Kind], end: float) -> None:
                 kind.overdue(whole_call=now >= end)
 
 
-def _ask(name: str, items: t.Sequence[Item], secrets: Secrets, send: t.Callable[[t.Any], None]) -> None:
-    """In the child: observe `items` in turn with one probe object, so that what they share is looked at once."""
+def _limit_of(item: Item) -> float:
+    return float(item.get("limit") or ITEM_LIMIT)
+
+
+def _ask(name: str, items: t.Sequence[Item], secrets: Secrets, end: float, send: t.Callable[[t.Any], None]) -> None:
+    """In the child: observe `items` in turn with one probe object, so that what they share is looked at once.
+
+    :arg end: when the call is over, by the monotonic clock, which parent and child share.
+    """
     probe = None
     for item in items:
         send(["started"])
         try:
             if probe is None:
                 probe = PROBES[name](secrets)
+            probe.limit = min(_limit_of(item), end - time.monotonic())
             observation = probe.observe(item["with"])
             send(["answer", {"value": _plain(observation.value), "evidence": observation.evidence}])
         except ProbeError as error:

@@ -15,6 +15,7 @@ import faulthandler
 import json
 import os
 import pathlib
+import re
 import signal
 import sys
 import time
@@ -185,7 +186,7 @@ class CountingDoubleProbe(Probe):
         self.seen += 1
         if arguments.get("do") == "crash":
             crash()
-        return Observation({"seen": self.seen, "pid": os.getpid(), "secrets": sorted(self.secrets)})
+        return Observation({"seen": self.seen, "pid": os.getpid(), "secrets": sorted(self.secrets), "limit": self.limit})
 
 
 class StreamDoubleProbe(Probe):
@@ -280,6 +281,26 @@ def test_kinds_run_side_by_side():
     answers = _engine.observe(items)
     assert time.monotonic() - began < 4 * LIMIT
     assert [("error" in answer) for answer in answers] == [True] * 4 + [False] * 3
+
+
+def test_a_probe_knows_how_long_its_item_may_take_and_that_the_call_may_end_before():
+    items = [item(1, probe="counting", limit=7), {**item(2, probe="counting"), "limit": None}, item(3, probe="counting", limit=50)]
+    first, second, third = (answer["value"]["limit"] for answer in _engine.observe(items, call_limit=20))
+    assert (first, second) == (7, _engine.ITEM_LIMIT)
+    assert 15 < third < 20
+
+
+def test_a_command_that_takes_too_long_is_named_before_the_engine_ends_its_probe(monkeypatch):
+    monkeypatch.setattr(_engine, "PROBES", PROBES)
+    commands = [(["sleep", "60"], 1.0), (["sleep", "0"], 1.0), (["sleep", "60"], 40.0)]
+    asked = [item(number, "command", limit, fact="status", argv=argv) for number, (argv, limit) in enumerate(commands)]
+    began = time.monotonic()
+    slow, quick, longer = _engine.observe(asked, call_limit=3)
+    assert time.monotonic() - began < SOON
+    assert slow["error"] == "`sleep 60` gave no answer within 0.8 s" and "`limit`" in slow["remedy"]
+    assert quick["value"] == 0
+    # Less is left of the call than its own limit.
+    assert re.match("`sleep 60` gave no answer within [01][.]", longer["error"])
 
 
 def test_a_hung_item_takes_its_limit_and_says_so():

@@ -26,8 +26,10 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base imp
 MARK = "gonogo-%d" % os.getpid()
 
 
-def look(kind, fact, **arguments):
-    return kind({}).observe({"fact": fact, **arguments})
+def look(kind, fact, *, limit=15.0, **arguments):
+    probe = kind({})
+    probe.limit = limit
+    return probe.observe({"fact": fact, **arguments})
 
 
 def process(fact, **arguments):
@@ -276,10 +278,26 @@ def test_a_command_that_a_signal_ends_or_that_cannot_start_is_an_error(script, t
     assert "could not be started" in error(_command.CommandProbe, fact, argv=[str(tmp_path / "broken")])
 
 
-def test_a_command_that_hangs_or_says_too_much_is_an_error(script, monkeypatch):
-    monkeypatch.setattr(_base, "_COMMAND_LIMIT", 0.3)
-    assert "gave no answer within" in error(_command.CommandProbe, "status", argv=["sleep", "60"])
-    assert "gave no answer within" in error(_command.CommandProbe, "lines", argv=[script("while :; do echo y; done")])
+def test_a_command_that_hangs_or_says_too_much_is_an_error(script):
+    assert error(_command.CommandProbe, "status", argv=["sleep", "60"], limit=0.5) == "`sleep 60` gave no answer within 0.4 s"
+    assert "gave no answer within" in error(_command.CommandProbe, "lines", argv=[script("while :; do echo y; done")], limit=0.5)
+
+
+@pytest.mark.parametrize(("limit", "ended"), [(60.0, 59.0), (15.0, 14.0), (5.0, 4.0), (1.0, 0.8), (0.01, 0.1), (-3.0, 0.1)])
+def test_a_command_has_the_time_of_its_item_less_what_it_takes_to_say_so(monkeypatch, limit, ended):
+    given = []
+
+    def hangs(*_arguments, limit, **_more):
+        given.append(limit)
+        raise _base.CommandHungError
+
+    monkeypatch.setattr(_base, "run", hangs)
+    monkeypatch.setattr(_base, "_COMMAND_LIMIT", 0.01)
+    with pytest.raises(ProbeError) as raised:
+        look(_command.CommandProbe, "status", argv=["true"], limit=limit)
+    assert given == [pytest.approx(ended)]
+    assert str(raised.value) == "`true` gave no answer within %.3g s" % ended
+    assert "`limit` gives an item up to 60 s" in raised.value.remedy
 
 
 def test_more_output_than_is_read_is_an_error(monkeypatch):
@@ -303,12 +321,11 @@ WORD = "Zebra7Quartz9Lamp"
         ["true", "--user", "app:%s" % WORD],
     ],
 )
-def test_a_secret_among_the_arguments_is_in_no_evidence_and_no_error(argv, script, monkeypatch):
+def test_a_secret_among_the_arguments_is_in_no_evidence_and_no_error(argv, script):
     seen = command("output", *argv).evidence
     assert WORD not in seen and "***" in seen
     assert WORD not in error(_command.CommandProbe, "output", argv=["false", *argv[1:]])
-    monkeypatch.setattr(_base, "_COMMAND_LIMIT", 0.2)
-    said = error(_command.CommandProbe, "status", argv=[script("sleep 60"), *argv[1:]])
+    said = error(_command.CommandProbe, "status", argv=[script("sleep 60"), *argv[1:]], limit=0.3)
     assert "gave no answer" in said and WORD not in said
 
 

@@ -56,6 +56,8 @@ class Probe:
     SEES is what an answer is about: HOST, the machine that the probe runs on; PLACE, files and programs there, which may also be
     those of the controller; NETWORK, what an argument names, wherever the probe runs.
     COMPARED: facts that answer a challenge with a sealed fingerprint, which the controller compares between subjects.
+
+    :ivar limit: seconds that the item which is being asked may take. The engine sets it, and kills whoever is not done by then.
     """
 
     ARGUMENTS: t.ClassVar[t.Mapping[str, t.Mapping[str, t.Any]]] = {}
@@ -64,6 +66,7 @@ class Probe:
 
     def __init__(self, secrets: Secrets) -> None:
         self.secrets = secrets
+        self.limit = 15.0
         self._unanswered: dict[tuple[t.Any, ...], UnansweredError] = {}
 
     def observe(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -89,24 +92,29 @@ def finished(
     user: str = "",
     environment: t.Optional[t.Mapping[str, str]] = None,
     shown: str = "",
+    limit: t.Optional[float] = None,
+    remedy: str = "",
 ) -> tuple[int, str, str]:
     """(exit status, standard output, standard error) of a command run in the C locale, without a shell; a signal's number is negative.
 
     :arg user: the account to run it as where the probe runs as root.
     :arg environment: what it gets instead of the probe's own environment.
     :arg shown: the command as an error names it, where its arguments are not for everybody.
+    :arg limit: seconds that it may take, 12 by default.
+    :arg remedy: what helps where it takes longer.
 
-    Raises ProbeError when it is not installed (naming `package`), takes longer than 12 s or says more than 64 MiB.
+    Raises ProbeError when it is not installed (naming `package`), takes longer than `limit` or says more than 64 MiB.
     """
+    limit = _COMMAND_LIMIT if limit is None else limit
     shown = shown or " ".join(arguments)
     path = shutil.which(arguments[0], path=_PATH)
     if path is None:
         raise ProbeError("%s is not installed" % arguments[0], "apt-get install %s" % package if package else "")
     environment = dict(os.environ if environment is None else environment, LC_ALL="C", PATH=_PATH)
     try:
-        status, out, err = run(path, arguments, environment=environment, limit=_COMMAND_LIMIT, user=user)
+        status, out, err = run(path, arguments, environment=environment, limit=limit, user=user)
     except CommandHungError:
-        raise ProbeError("`%s` gave no answer within %.0f s" % (shown, _COMMAND_LIMIT)) from None
+        raise ProbeError("`%s` gave no answer within %.3g s" % (shown, limit), remedy) from None
     except CommandTooLongError:
         raise ProbeError("`%s` said more than a probe reads" % shown) from None
     return status, out.decode(errors="replace"), err.decode(errors="replace")

@@ -16,6 +16,8 @@ __all__ = ["CommandProbe", "masked"]
 _MASK = "***"
 _LONGEST = 1000
 _NOT_STARTED = 126
+_MARGIN = 1.0
+_SLOW = "see by hand how long it takes; `limit` gives an item up to 60 s, which it shares with all that is asked in the same call"
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "ksh", "csh", "tcsh", "fish", "busybox")
 
 
@@ -29,12 +31,12 @@ class CommandProbe(Probe):
 
     def fact_status(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Exit status of the command, a number; one that a signal ended, or that could not be started, has none."""
-        status, _out, shown = _ran(arguments)
+        status, _out, shown = self._ran(arguments)
         return Observation(status, "`%s`" % shown)
 
     def fact_output(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """First line of standard output, "" where there is none; the command must end with a status of `accept` (0)."""
-        out, shown = _said(arguments)
+        out, shown = self._said(arguments)
         line = (out.splitlines() or [""])[0].strip()
         if len(line) > _LONGEST:
             raise ProbeError("`%s` answered with a line of more than %d characters" % (shown, _LONGEST))
@@ -44,19 +46,31 @@ class CommandProbe(Probe):
 
     def fact_lines(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """How many lines of standard output are not blank; the command must end with a status of `accept` (0)."""
-        out, shown = _said(arguments)
+        out, shown = self._said(arguments)
         return Observation(sum(bool(line.strip()) for line in out.splitlines()), "lines of `%s`" % shown)
 
+    def _said(self, arguments: t.Mapping[str, t.Any]) -> tuple[str, str]:
+        """(standard output, the command as it may be shown); what it says on standard error could hold anything and is not kept."""
+        status, out, shown = self._ran(arguments)
+        if status not in (arguments.get("accept") or [0]):
+            raise ProbeError("`%s` ended with status %d" % (shown, status))
+        return out, shown
 
-def _said(arguments: t.Mapping[str, t.Any]) -> tuple[str, str]:
-    """(standard output, the command as it may be shown); what it says on standard error could hold anything and is not kept."""
-    status, out, shown = _ran(arguments)
-    if status not in (arguments.get("accept") or [0]):
-        raise ProbeError("`%s` ended with status %d" % (shown, status))
-    return out, shown
+    def _ran(self, arguments: t.Mapping[str, t.Any]) -> tuple[int, str, str]:
+        """(status, standard output, the command as it may be shown)."""
+        argv = _runnable(arguments)
+        shown = masked(argv)
+        # Ended here, the command is named; ended by the engine at the item's limit, the probe would be said to hang.
+        limit = max(0.1, self.limit - min(_MARGIN, self.limit / 5))
+        status, out, _err = finished(argv, shown=shown, limit=limit, remedy=_SLOW)
+        if status == _NOT_STARTED:
+            raise ProbeError("`%s` could not be started" % shown)
+        if status < 0:
+            raise ProbeError("`%s` was ended by signal %d" % (shown, -status))
+        return status, out, shown
 
 
-def _ran(arguments: t.Mapping[str, t.Any]) -> tuple[int, str, str]:
+def _runnable(arguments: t.Mapping[str, t.Any]) -> list[str]:
     argv = arguments.get("argv") or []
     if not argv or not argv[0] or any("\0" in word for word in argv):
         raise ProbeError("`argv` is a list of words, the program first")
@@ -64,13 +78,7 @@ def _ran(arguments: t.Mapping[str, t.Any]) -> tuple[int, str, str]:
         raise ProbeError("%s is neither the name of a program nor an absolute path" % argv[0])
     if os.path.basename(argv[0]) in _SHELLS:
         raise ProbeError("%s is a shell, and a command is run without one" % argv[0])
-    shown = masked(argv)
-    status, out, _err = finished(argv, shown=shown)
-    if status == _NOT_STARTED:
-        raise ProbeError("`%s` could not be started" % shown)
-    if status < 0:
-        raise ProbeError("`%s` was ended by signal %d" % (shown, -status))
-    return status, out, shown
+    return list(argv)
 
 
 def masked(argv: t.Sequence[str]) -> str:
