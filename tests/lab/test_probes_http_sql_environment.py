@@ -319,6 +319,13 @@ groups:
       - {alert: Pending, expr: "vector(1)", for: 1h}
       - {alert: Inactive, expr: "vector(1) > 2"}
       - {alert: Broken, expr: "prometheus_build_info * on() up"}
+      - {alert: Slow, expr: "prometheus_http_request_duration_seconds_sum>2*3600", for: 5m}
+      - {alert: Errors, expr: "0.05 < (sum(rate(prometheus_http_requests_total{code=~'5..'}[5m])) / sum(rate(prometheus_http_requests_total[5m])))"}
+      - {alert: Failures, expr: "sum(increase(prometheus_rule_evaluation_failures_total[60m])) > 1e6"}
+      - {alert: Joined, expr: "up > 1 and up < 3"}
+      - {alert: Down, expr: "up == 7"}
+      - {alert: Low, expr: "sum(up) < -1"}
+      - {record: Recorded, expr: "sum(up) > 1"}
 """
 
 
@@ -348,6 +355,36 @@ def test_rules(prometheus: None) -> None:
         assert value(WATCH, "prometheus", fact="rule", url=PROMETHEUS, name=name) == state
     assert "rule Broken is not evaluated: health err" in error(WATCH, "prometheus", fact="rule", url=PROMETHEUS, name="Broken")
     assert "rule Broken is not evaluated: health err" in error(WATCH, "prometheus", fact="alerts", url=PROMETHEUS)
+
+
+def test_thresholds_of_rules(prometheus: None) -> None:
+    """As Prometheus prints an expression, which is not as it was written."""
+
+    def threshold(name: str, **more: t.Any) -> t.Any:
+        return observed(WATCH, "prometheus", fact="threshold", url=PROMETHEUS, name=name, **more)
+
+    assert threshold("Slow")["value"] == 7200
+    assert threshold("Errors", ratio=True)["value"] == 5
+    assert threshold("Inactive")["value"] == 2
+    assert threshold("Failures", window="1h")["value"] == 1000000
+    assert threshold("Low", fires="below")["value"] == -1
+    for name, said in (
+        ("Absent", "no alerting rule called Absent is loaded"),
+        ("Recorded", "no alerting rule called Recorded is loaded"),
+        ("Broken", "rule Broken is not evaluated: health err"),
+        ("Firing", "its expression compares nothing"),
+        ("Joined", "joins several conditions"),
+        ("Down", "rule Down fires where it is == 7"),
+        ("Low", "rule Low fires where it is < -1, and not above"),
+    ):
+        assert said in threshold(name)["error"]
+    assert "its ranges are 300 s" in threshold("Errors", window="1h")["error"]
+
+
+def test_delays_of_rules(prometheus: None) -> None:
+    for name, seconds in (("Slow", 300), ("Pending", 3600), ("Firing", 0)):
+        assert value(WATCH, "prometheus", fact="delay", url=PROMETHEUS, name=name) == seconds
+    assert "no alerting rule called Absent is loaded" in error(WATCH, "prometheus", fact="delay", url=PROMETHEUS, name="Absent")
 
 
 def test_prometheus_queries(prometheus: None) -> None:

@@ -140,9 +140,108 @@ def test_a_rule_that_is_not_evaluated_is_an_error(prometheus, rule, message):
 
 
 @pytest.mark.parametrize("data", [None, [], {}, {"groups": None}, {"groups": [{}]}, {"groups": [{"rules": [{}]}]}, {"groups": [None]}, "x"])
-def test_what_are_no_rules_is_an_error(prometheus, data):
+@pytest.mark.parametrize("fact", ["rule", "threshold", "delay"])
+def test_what_are_no_rules_is_an_error(prometheus, fact, data):
     prometheus.says(data)
-    assert "did not answer with rules" in error(prometheus, "rule", name="Down")
+    assert "did not answer with rules" in error(prometheus, fact, name="Down")
+
+
+# What a rule compares with, and how long it waits
+
+
+def loaded(query, **more):
+    return {"name": "Slow", "state": "inactive", "duration": 300, "query": query, **more}
+
+
+@pytest.mark.parametrize(
+    ("query", "more", "value"),
+    [
+        ("latency > 2", {}, 2),
+        ("latency >= 0.02", {}, 0.02),
+        ("0.02 < latency", {}, 0.02),
+        ("time() - age > 6 * 3600", {}, 21600),
+        ("errors > 0.05", {"ratio": True}, 5),
+        ("errors > 0.07", {"ratio": True}, 7),
+        ("errors > 0.075", {"ratio": True}, 7.5),
+        ("errors > 5", {"ratio": True}, 500),
+        ("free < 0.2", {"fires": "below", "ratio": True}, 20),
+        ("x > -1", {}, -1),
+        ("increase(failures[1h]) > 2", {"window": "1h"}, 2),
+        ("increase(a[1h]) + increase(b[60m]) > 2", {"window": 3600}, 2),
+    ],
+)
+def test_threshold(prometheus, query, more, value):
+    prometheus.says(alerts(loaded(query), {"name": "Other", "state": "inactive", "query": "x > 99"}))
+    seen = ask(prometheus, "threshold", name="Slow", **more)
+    assert (seen.value, type(seen.value)) == (value, type(value))
+    assert seen.evidence == "the expression of alerting rule Slow, which fires %s it" % more.get("fires", "above")
+    assert prometheus.requests[0][:2] == ("/api/v1/rules", {"type": "alert", "rule_name[]": "Slow"})
+
+
+@pytest.mark.parametrize(
+    ("rules", "more", "message"),
+    [
+        ([], {}, "no alerting rule called Slow is loaded"),
+        ([{"name": "Slower", "query": "x > 1"}], {}, "no alerting rule called Slow is loaded"),
+        ([loaded("x > 1", type="recording")], {}, "no alerting rule called Slow is loaded"),
+        ([loaded("x > 1", health="err", lastError="many-to-many")], {}, "rule Slow is not evaluated: health err, many-to-many"),
+        ([loaded("x > 1", health="unknown")], {}, "rule Slow is not evaluated: health unknown, no message"),
+        ([loaded("x > 1"), loaded("x > 1", health="unknown")], {}, "rule Slow is not evaluated: health unknown"),
+        ([loaded("x")], {}, "rule Slow has no threshold: its expression compares nothing"),
+        ([loaded("x > 1 and y > 2")], {}, "rule Slow has no threshold: its expression joins several conditions"),
+        ([loaded("x > y")], {}, "rule Slow has no threshold: its expression compares with no number"),
+        ([loaded("x > bool 1")], {}, "compares with `bool`"),
+        ([loaded("x == 0")], {}, "rule Slow fires where it is == 0, and not above a number"),
+        ([loaded("x != 0")], {}, "rule Slow fires where it is != 0, and not above a number"),
+        ([loaded("x < 1")], {}, "rule Slow fires where it is < 1, and not above a number"),
+        ([loaded("1 > x")], {}, "rule Slow fires where it is < 1, and not above a number"),
+        ([loaded("x > 1")], {"fires": "below"}, "rule Slow fires where it is > 1, and not below a number"),
+        ([loaded("x > 1"), loaded("x > 2")], {}, "rules called Slow compare with different numbers: 1, 2"),
+        ([loaded("increase(x[5m]) > 1")], {"window": "1h"}, "rule Slow does not look at the last 3600 s alone: its ranges are 300 s"),
+        ([loaded("increase(x[5m]) + increase(y[1h]) > 1")], {"window": "1h"}, "its ranges are 300 s, 3600 s"),
+        ([loaded("x > 1")], {"window": "1h"}, "its ranges are none"),
+        ([loaded("x > 1")], {"window": "soon"}, "`window` is 'soon'; it is a duration"),
+        ([loaded(None)], {}, "Prometheus does not say what rule Slow asks"),
+        ([{"name": "Slow"}], {}, "Prometheus does not say what rule Slow asks"),
+    ],
+)
+def test_a_rule_without_a_threshold_is_an_error(prometheus, rules, more, message):
+    prometheus.says(alerts(*rules))
+    assert message in error(prometheus, "threshold", name="Slow", **more)
+
+
+def test_rules_of_one_name_that_agree_have_one_threshold(prometheus):
+    prometheus.says(alerts(loaded("x > 0.10"), loaded("y > 0.1")))
+    assert ask(prometheus, "threshold", name="Slow").value == 0.1
+
+
+@pytest.mark.parametrize(("durations", "value"), [([0], 0), ([300], 300), ([60, 3600, 300], 3600), ([0.5], 0.5)])
+def test_delay(prometheus, durations, value):
+    prometheus.says(alerts(*(loaded("x", duration=one) for one in durations)))
+    seen = ask(prometheus, "delay", name="Slow")
+    assert (seen.value, seen.evidence) == (value, "`for` of alerting rule Slow")
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ([], "no alerting rule called Slow is loaded"),
+        ([loaded("x", health="err")], "rule Slow is not evaluated: health err"),
+        *(([loaded("x", duration=one)], "Prometheus does not say how long rule Slow waits") for one in (None, "5m", True, -1)),
+        ([loaded("x", duration=1), loaded("x", duration=None)], "Prometheus does not say how long rule Slow waits"),
+    ],
+)
+def test_a_rule_whose_delay_is_not_known_is_an_error(prometheus, rules, message):
+    prometheus.says(alerts(*rules))
+    assert message in error(prometheus, "delay", name="Slow")
+
+
+def test_what_is_wrong_with_a_rule_has_a_remedy(prometheus):
+    for rules, words in (([], "rule_files of prometheus.yml"), ([loaded("x")], "one comparison with a number")):
+        prometheus.says(alerts(*rules))
+        with pytest.raises(ProbeError) as raised:
+            ask(prometheus, "threshold", name="Slow")
+        assert words in raised.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -211,7 +310,14 @@ def test_what_is_no_number_is_an_error(prometheus, data, message):
 
 # The server
 
-FACTS = [("alerts", {}), ("target", {"job": "app"}), ("rule", {"name": "Down"}), ("query", {"query": "x"})]
+FACTS = [
+    ("alerts", {}),
+    ("target", {"job": "app"}),
+    ("rule", {"name": "Down"}),
+    ("threshold", {"name": "Down"}),
+    ("delay", {"name": "Down"}),
+    ("query", {"query": "x"}),
+]
 
 
 @pytest.mark.parametrize(("fact", "more"), FACTS)
@@ -245,7 +351,7 @@ def test_a_server_that_is_not_there_is_an_error(prometheus, fact, more):
     assert "Connection refused" in error(prometheus, fact, **more)
 
 
-@pytest.mark.parametrize(("fact", "needed"), [("target", "job"), ("rule", "name"), ("query", "query")])
+@pytest.mark.parametrize(("fact", "needed"), [("target", "job"), ("rule", "name"), ("threshold", "name"), ("delay", "name"), ("query", "query")])
 def test_what_a_fact_needs(prometheus, fact, needed):
     assert error(prometheus, fact) == "fact %s needs `%s`" % (fact, needed)
     assert prometheus.requests == []

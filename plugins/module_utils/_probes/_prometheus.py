@@ -12,23 +12,33 @@ import math
 import typing as t
 import urllib.parse
 
+from .._promql import NoComparisonError, comparison, ranges
 from ._base import Observation, ProbeError
+from ._files import seconds_of
 from ._http import CREDENTIALS, HttpClient, document_of, needed
 
-__all__ = ["PrometheusProbe", "count_of_alerts", "number_of", "series_of", "state_of_rule"]
+__all__ = ["PrometheusProbe", "count_of_alerts", "delay_of_rule", "number_of", "series_of", "state_of_rule", "threshold_of_rule"]
 
 # The worse comes first.
 _STATES = ("firing", "pending", "inactive")
 
+# What an alert that fires above, or below, a number compares by.
+_FIRES = {"above": (">", ">="), "below": ("<", "<=")}
+_NOT_LOADED = "promtool check rules on its file; rule_files of prometheus.yml has to name it; systemctl reload prometheus"
+_REWRITE = "write the rule as one comparison with a number, such as `... > 0.05`; what else it needs goes into what is compared"
+
 
 class PrometheusProbe(HttpClient):
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["alerts", "query", "rule", "target"]},
+        "fact": {"type": "str", "required": True, "choices": ["alerts", "delay", "query", "rule", "target", "threshold"]},
         "url": {"type": "str", "required": True},
         **CREDENTIALS,
         "job": {"type": "str"},
         "name": {"type": "str"},
         "query": {"type": "str"},
+        "fires": {"type": "str", "choices": ["above", "below"], "default": "above"},
+        "ratio": {"type": "bool", "default": False},
+        "window": {"type": "str"},
     }
 
     def fact_target(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -45,8 +55,7 @@ class PrometheusProbe(HttpClient):
 
         A rule that cannot be evaluated, or was not yet, is an error.
         """
-        name = needed(arguments, "name")
-        data = self._api(arguments, "rules", **{"type": "alert", "rule_name[]": name})
+        name, data = self._rules(arguments)
         return Observation(state_of_rule(data, name), "alerting rules called %s" % name)
 
     def fact_alerts(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -55,6 +64,19 @@ class PrometheusProbe(HttpClient):
         One that cannot be evaluated, or was not yet, is an error.
         """
         return Observation(count_of_alerts(self._api(arguments, "rules", type="alert")), "alerting rules")
+
+    def fact_threshold(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """The number from which on the alerting rule `name` fires, in percent where it is a `ratio`; no rule, or none that has one, is an error."""
+        name, data = self._rules(arguments)
+        window = seconds_of(arguments["window"], "window") if arguments.get("window") else None
+        fires = arguments.get("fires") or "above"
+        number = threshold_of_rule(data, name, fires, window=window, ratio=bool(arguments.get("ratio")))
+        return Observation(number, "the expression of alerting rule %s, which fires %s it" % (name, fires))
+
+    def fact_delay(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Seconds that the alerting rule `name` has to hold before it fires (`for`), of several rules the longest; no rule is an error."""
+        name, data = self._rules(arguments)
+        return Observation(delay_of_rule(data, name), "`for` of alerting rule %s" % name)
 
     def fact_query(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """The number that an instant query returns: a scalar, or the one series of a vector."""
@@ -66,6 +88,11 @@ class PrometheusProbe(HttpClient):
         if len(series) != 1:
             raise ProbeError("%s returned %s; a query returns one" % (query, "%d series" % len(series) if series else "no series: what it asks for is absent"))
         return Observation(_finite(series[0], query), "instant query, one series")
+
+    def _rules(self, arguments: t.Mapping[str, t.Any]) -> tuple[str, t.Any]:
+        """(the name asked for, `data` of /api/v1/rules), which may have other rules in it: Prometheus filters from 2.44 on."""
+        name = needed(arguments, "name")
+        return name, self._api(arguments, "rules", **{"type": "alert", "rule_name[]": name})
 
     def _api(self, arguments: t.Mapping[str, t.Any], endpoint: str, **parameters: str) -> t.Any:
         """`data` of an answer of the API; raises ProbeError with Prometheus' own word, and where it warns that something is missing."""
@@ -125,17 +152,76 @@ def count_of_alerts(data: t.Any) -> int:
     return len(names)
 
 
-def state_of_rule(data: t.Any, name: str) -> str:
-    """The worst state of the alerting rules `name` among `data` of /api/v1/rules; raises ProbeError."""
+def _evaluated(data: t.Any, name: str) -> list[t.Mapping[str, t.Any]]:
+    """The alerting rules `name` among `data` of /api/v1/rules; raises ProbeError, also for one that is not evaluated."""
     try:
         rules = [rule for group in data["groups"] for rule in group["rules"] if rule["name"] == name and rule["type"] == "alerting"]
         healths = [(rule["health"], rule.get("lastError") or "no message") for rule in rules]
-        states = [rule["state"] for rule in rules]
     except (TypeError, KeyError):
         raise ProbeError("Prometheus did not answer with rules") from None
     for health, said in healths:
         if health != "ok":
             raise ProbeError("rule %s is not evaluated: health %s, %s" % (name, health, said))
+    return rules
+
+
+def _loaded(data: t.Any, name: str) -> list[t.Mapping[str, t.Any]]:
+    rules = _evaluated(data, name)
+    if not rules:
+        raise ProbeError("no alerting rule called %s is loaded" % name, _NOT_LOADED)
+    return rules
+
+
+def state_of_rule(data: t.Any, name: str) -> str:
+    """The worst state of the alerting rules `name` among `data` of /api/v1/rules; raises ProbeError."""
+    rules = _evaluated(data, name)
+    if any("state" not in rule for rule in rules):
+        raise ProbeError("Prometheus did not answer with rules")
+    states = [rule["state"] for rule in rules]
     if any(state not in _STATES for state in states):
         raise ProbeError("rule %s is in an unknown state" % name)
     return min(states, key=_STATES.index) if states else "absent"
+
+
+def threshold_of_rule(data: t.Any, name: str, fires: str, *, window: t.Optional[float] = None, ratio: bool = False) -> float:
+    """The number that the alerting rules `name` compare with; raises ProbeError where there is no such rule, or no one number.
+
+    :param fires: "above" or "below" it; a rule that fires on the other side, or on one number alone, is an error.
+    :param window: seconds that every range of the expression has to have.
+    :param ratio: the number is one between 0 and 1, and is wanted in percent.
+    """
+    numbers = set()
+    for rule in _loaded(data, name):
+        expression = rule.get("query")
+        if not isinstance(expression, str):
+            raise ProbeError("Prometheus does not say what rule %s asks" % name)
+        try:
+            found, spans = comparison(expression), ranges(expression)
+        except NoComparisonError as error:
+            raise ProbeError("rule %s has no threshold: its expression %s" % (name, error), _REWRITE) from None
+        if found.operator not in _FIRES[fires]:
+            raise ProbeError("rule %s fires where it is %s %s, and not %s a number" % (name, found.operator, found.number, fires), _REWRITE)
+        if window is not None and set(spans) != {window}:
+            raise ProbeError(
+                "rule %s does not look at the last %g s alone: its ranges are %s" % (name, window, _seconds(spans)), "write [%ds] for its range" % window
+            )
+        numbers.add(found.number * 100 if ratio else found.number)
+    if len(numbers) != 1:
+        told = ", ".join(map(str, sorted(numbers)))
+        raise ProbeError("rules called %s compare with different numbers: %s" % (name, told), "give the one that is meant a name of its own")
+    number = float(numbers.pop())
+    if not math.isfinite(number):
+        raise ProbeError("rule %s compares with a number that is too large" % name)
+    return int(number) if number == int(number) and abs(number) < 2**53 else number
+
+
+def delay_of_rule(data: t.Any, name: str) -> float:
+    """Seconds of `for` of the alerting rules `name`, the longest; raises ProbeError where there is no such rule."""
+    delays = [rule.get("duration") for rule in _loaded(data, name)]
+    if any(isinstance(one, bool) or not isinstance(one, (int, float)) or not 0 <= one < math.inf for one in delays):
+        raise ProbeError("Prometheus does not say how long rule %s waits" % name)
+    return max(t.cast("list[float]", delays))
+
+
+def _seconds(spans: t.Iterable[float]) -> str:
+    return ", ".join("%g s" % one for one in sorted(set(spans))) or "none"
