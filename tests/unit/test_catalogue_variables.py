@@ -25,7 +25,13 @@ EXPLAINED = ("postgresql", "redis", "backup", "data", "models", "application")
 GIVEN = {"ansible_user", "groups", "hostvars", "inventory_dir", "inventory_hostname", "preflight_vantage"}
 
 # How the page writes a default that depends on another variable.
-WRITTEN = {"ansible_user": "ansible_user", "deploy_project": "PROJECT", "inventory_dir": "INVENTORY", "preflight_address": "ADDRESS"}
+WRITTEN = {
+    "ansible_user": "ansible_user",
+    "deploy_directory": "DIRECTORY",
+    "deploy_project": "PROJECT",
+    "inventory_dir": "INVENTORY",
+    "preflight_address": "ADDRESS",
+}
 
 NONE = "none"
 VAULTED = "keep it in a vaulted file"
@@ -174,7 +180,11 @@ def test_a_variable_of_a_role_is_one_with_the_default_that_items_assume(name):
     options = yaml.safe_load(specs.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
     # A default that the role looks up is not seen by items, which have the inventory's variables alone.
     own = str(options[name].get("default", "{{ }}"))
-    assert default == (NONE if "{{" in own else "`%s`" % own)
+    assert default == (NONE if "{{" in own else "`%s`" % _as_written(own))
+
+
+def _as_written(default):
+    return re.sub(r"<(\w+)>", lambda name: WRITTEN[name[1]], str(default))
 
 
 def test_credentials_are_those_of_the_items_and_are_vaulted():

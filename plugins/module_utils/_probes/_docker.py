@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
-from ._base import Observation, Probe, ProbeError, output_of
+from .._services import Service, declared, not_up, state_of
+from ._base import Observation, Probe, ProbeError, finished, output_of
 
 __all__ = ["DockerProbe", "parse_unit", "services"]
 
@@ -17,8 +19,9 @@ _SERVICE = "com.docker.compose.service"
 
 class DockerProbe(Probe):
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["compose_version", "daemon", "project", "version"]},
+        "fact": {"type": "str", "required": True, "choices": ["compose_version", "daemon", "project", "release", "version"]},
         "project": {"type": "str"},
+        "path": {"type": "str"},
     }
 
     def __init__(self, secrets: t.Mapping[str, str]) -> None:
@@ -58,12 +61,33 @@ class DockerProbe(Probe):
 
     def fact_project(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """{service: "healthy" or what its containers are instead} of Compose project `project`."""
+        value = services(self._containers(arguments))
+        return Observation(value, "containers of Compose project %s" % arguments["project"])
+
+    def fact_release(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """What is not up of Compose project `project`, by what the files of the release in the directory `path` declare: a list.
+
+        A service that others wait for until it has ended well has to have ended so; each other one has to run and be healthy.
+        """
+        path = arguments.get("path")
+        if not path:
+            raise ProbeError("fact release needs `path`, the directory of the release")
+        containers = self._containers(arguments)
+        services = _declared(path, arguments["project"])
+        evidence = "containers of Compose project %s, against the services of %s: %s" % (
+            arguments["project"],
+            os.path.realpath(path),
+            ", ".join(sorted(services)),
+        )
+        return Observation(not_up(services, containers), evidence)
+
+    def _containers(self, arguments: t.Mapping[str, t.Any]) -> list[tuple[str, t.Mapping[str, t.Any]]]:
+        """(service, State of `docker inspect`) of each container of the project, those of `docker compose run` left out."""
         if not arguments.get("project"):
-            raise ProbeError("fact project needs `project`")
+            raise ProbeError("fact %s needs `project`" % arguments["fact"])
         labels = [_LABEL % ("project", arguments["project"]), _LABEL % ("oneoff", "False")]
         containers = self.client().containers.list(all=True, filters={"label": labels})
-        value = services((container.labels[_SERVICE], container.attrs["State"]) for container in containers)
-        return Observation(value, "containers of Compose project %s" % arguments["project"])
+        return [(container.labels[_SERVICE], container.attrs["State"]) for container in containers]
 
 
 def _library() -> t.Any:
@@ -78,10 +102,27 @@ def services(containers: t.Iterable[tuple[str, t.Mapping[str, t.Any]]]) -> dict[
     """{service: what its containers are} of (service, State of `docker inspect`)."""
     found: dict[str, set[str]] = {}
     for service, state in containers:
-        # A container that is paused or restarting still counts as Running, and keeps the health it had.
-        health = (state.get("Health") or {}).get("Status", "no health check")
-        found.setdefault(service, set()).add(health if state["Status"] == "running" else state["Status"])
+        found.setdefault(service, set()).add(state_of(state))
     return {service: ", ".join(sorted(states)) for service, states in sorted(found.items())}
+
+
+def _declared(path: str, project: str) -> dict[str, Service]:
+    """The services of the release in the directory `path`; raises ProbeError, which shows nothing of its settings."""
+    if not os.path.isdir(path):
+        raise ProbeError("%s does not exist: no release serves" % path)
+    command = ["docker", "compose", "--project-directory", path, "--project-name", project, "config"]
+    # What Compose makes of the files has the settings of the application in it, and so may its errors; neither is shown.
+    status, out, _err = finished([*command, "--format", "json"], package="docker-compose", environment={})
+    shown = " ".join([*command, "--quiet"])
+    if status:
+        raise ProbeError("Compose cannot read the release in %s (status %d)" % (path, status), shown)
+    try:
+        found = declared(out)
+    except ValueError as error:
+        raise ProbeError("%s in %s" % (error, path), shown) from None
+    if not found:
+        raise ProbeError("the release in %s declares no service" % path, shown)
+    return found
 
 
 def unit() -> tuple[bool, bool]:
