@@ -35,7 +35,7 @@ OUTCOMES = [
         ],
         ["", "NVIDIA RTX 6000 Ada Generation", "NVIDIA RTX PRO 5000 Blackwell", "NVIDIA RTX PRO 6000D", "Quadro RTX 6000"],
     ),
-    ("ml.drawdown", [12.5, 15, "1%"], [0.35, 0.125, 15.1, 35]),
+    ("ml.drawdown", [12.5, 14.9, "1%"], [0.35, 0.125, 15, 35]),
     ("ml.data_days", [60, 89], [59]),
     ("ml.data_days.recommended", [90], [60, 89]),
     ("ml.perms", [0], [1]),
