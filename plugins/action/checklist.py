@@ -7,6 +7,7 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._askable import unaskable
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import every_checklist
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._explain import explanation, listing
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._yaml import nearest
@@ -21,6 +22,7 @@ class ActionModule(PreflightAction):
     def act(self) -> dict[str, t.Any]:
         project, asked, name = self.project, self.questions(), self.options["item"]
         read = every_checklist()
+        mistakes = unaskable(self, [one for one in asked if name in ("", one.item)])
         if name:
             item = next((one for one in project.items if one.id == name), None)
             if item is None:
@@ -31,7 +33,9 @@ class ActionModule(PreflightAction):
         else:
             lines = ["checklist %s, environment %s" % (project.policy.checklist, project.environment), *listing(project.items, asked)]
             lines += ["", *("checklists disagree on %s" % one for one in project.disagreements)] if project.disagreements else []
-            lines += ["", "read without a mistake: %s" % ", ".join(read)]
+            lines += [] if mistakes else ["", "read without a mistake: %s" % ", ".join(read)]
         for line in lines:
             self._display.display(line)
+        if mistakes:
+            raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(mistakes), "\n".join("- " + one for one in mistakes)))
         return {"changed": False, "lines": lines}

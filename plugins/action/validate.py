@@ -12,16 +12,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar
 
 from ansible_collections.gonogo.preflight.plugins.module_utils._exposure import within
-from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE, Question
+from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE
 from ansible_collections.gonogo.preflight.plugins.plugin_utils import _deployable, _roles
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._asking import AskingError, arguments_of, secret_of
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import (
-    Project,
-    item_for,
-    problems_of_inventory,
-    problems_of_run,
-)
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._askable import unaskable
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import problems_of_inventory, problems_of_run
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report, remember
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._run import Run
 
@@ -46,7 +41,7 @@ class ActionModule(PreflightAction):
         remember(run, project, asked, problems)
         if self.options["gated"]:
             Report.of(run, ["start"], run.started).write()
-        errors = [*problems, *self._addresses(), *self._container_networks(), *self._arguments(project, asked), *self._roles()]
+        errors = [*problems, *self._addresses(), *self._container_networks(), *unaskable(self, asked), *self._roles()]
         if errors:
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
         if self.options["gated"]:
@@ -90,20 +85,6 @@ class ActionModule(PreflightAction):
             with contextlib.suppress(AnsibleError):
                 found[name] = self.hostvars[host].get(name)
         return {name: value for name, value in found.items() if value}
-
-    def _arguments(self, project: Project, asked: list[Question]) -> list[str]:
-        """Every item can be asked of every subject: nothing undefined, every type right. What is wrong on many hosts is said once."""
-        found: dict[tuple[str, str, str], list[str]] = {}
-        for question in asked:
-            if not question.asks_somebody or question.subject not in self.inventory.hosts:
-                continue
-            variables = self.variables_of(question.subject, preflight_vantage=question.vantage)
-            item = item_for(project, question.item, question.subject, self.thresholds)
-            try:
-                secret_of(question, arguments_of(item, variables, self._loader), variables, self._loader)
-            except AskingError as error:
-                found.setdefault((item.origin, item.id, str(error)), []).append(question.subject)
-        return ["%s: item %s on %s: %s" % (origin, item, ", ".join(hosts), error) for (origin, item, error), hosts in found.items()]
 
     def _roles(self) -> list[str]:
         """Each role that a host gets finds the variables it requires, of the right type."""

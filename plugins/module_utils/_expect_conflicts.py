@@ -14,6 +14,7 @@ from ._expect_types import TYPES, ExpectationError
 __all__ = ["contradict", "implied", "merged", "span_of"]
 
 _EMPTY, _TEXT, _NUMBER, _LIST, _MAPPING = "nothing in it", "text", "number", "list", "mapping"
+_EVERY_SHAPE = frozenset((_EMPTY, _TEXT, _NUMBER, _LIST, _MAPPING, "True", "False"))
 _SHAPES: t.Mapping[str, t.FrozenSet[str]] = {
     **dict.fromkeys((*TYPE_OF, "matches"), frozenset((_TEXT, _NUMBER))),
     "contains": frozenset((_LIST,)),
@@ -76,7 +77,7 @@ def _shapes(expectation: Expectation) -> t.FrozenSet[str]:
     if operator in ("equals", "one_of"):
         values = operand if operator == "one_of" else [operand]
         return frozenset(itertools.chain.from_iterable(_shapes_of(value, kind) for value in values))
-    return _SHAPES[operator]
+    return _SHAPES.get(operator, _EVERY_SHAPE)
 
 
 def _shapes_of(value: t.Any, kind: str) -> t.FrozenSet[str]:

@@ -10,6 +10,8 @@ version_added: 0.1.0
 description:
   - Reads catalogue, policy and every checklist in reach, the project's own and those of the collection, and fails with file,
     line and item of the first mistake.
+  - Fills in what the items of this inventory's checklist ask with, for each of its hosts and from the variables of the inventory. After
+    the list it fails with every item that cannot be asked, such as for an undefined variable or a credential that is not there.
   - Without O(item) it lists what the checklist of this inventory asks, by area, with what is expected and of whom. With it, it
     says why the item is asked, what is expected and where that comes from, which role and variable set it, how it is probed
     and what mends it.

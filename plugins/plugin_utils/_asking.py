@@ -12,7 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar, trust_as_template
 
-from ..module_utils import _expect
+from ..module_utils import _arguments, _expect
 from ..module_utils._comparison import TO_COMPARE
 from ..module_utils._probes import PROBES
 from ..module_utils._questions import Item
@@ -59,6 +59,9 @@ def arguments_of(item: Item, variables: dict[str, t.Any], loader: t.Any) -> dict
     validated = ArgumentSpecValidator(dict(PROBES[item.probe].ARGUMENTS)).validate(given)
     if validated.error_messages:
         raise AskingError("`with`: %s" % "; ".join(validated.error_messages))
+    wrong = _arguments.problem(item.probe, PROBES[item.probe].ARGUMENTS, given)
+    if wrong:
+        raise AskingError(wrong[1])
     arguments = dict(validated.validated_parameters)
     if compares(item.probe, arguments) and not compares(item.probe, item.arguments):
         raise AskingError("`with.fact` is a template, and %s is compared between hosts, which have to be asked the same; write it out" % arguments["fact"])

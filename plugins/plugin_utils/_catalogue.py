@@ -10,7 +10,7 @@ import re
 import typing as t
 from dataclasses import replace
 
-from ..module_utils import _expect
+from ..module_utils import _arguments, _expect
 from ..module_utils._probes import PROBES
 from ..module_utils._probes._base import HOST, PLACE
 from ..module_utils._questions import CONTROLLER, DOORS, Attest, Item
@@ -160,7 +160,7 @@ def _described(area: str, entry: Mapping) -> dict[str, t.Any]:
 def _probed(path: str, area: str, entry: Mapping) -> Item:
     one_of(path, entry, "probe", sorted(PROBES))
     if "probe" in entry:
-        _arguments(path, entry)
+        _asked_with(path, entry)
     _fixed(path, entry)
     fixed_by, variable = entry.get("fixed_by", ""), entry.get("variable", "")
     return Item(
@@ -220,8 +220,8 @@ def _attested(path: str, area: str, entry: Mapping) -> Item:
     )
 
 
-def _arguments(path: str, entry: Mapping) -> None:
-    """`with` has the keys that the probe declares; types are checked once it is templated."""
+def _asked_with(path: str, entry: Mapping) -> None:
+    """`with` is what the probe and the fact take; what is a template is looked at once it is filled in."""
     given, name = entry["with"], entry["id"]
     declared = PROBES[entry["probe"]].ARGUMENTS
     if not isinstance(given, Mapping):
@@ -234,6 +234,10 @@ def _arguments(path: str, entry: Mapping) -> None:
         if choices and key in given and not templated(given[key]) and given[key] not in choices:
             message = "`with.%s` is %r; %s" % (key, given[key], nearest(given[key], choices))
             raise InputError(path, given.lines[key], message, item=name)
+    found = _arguments.problem(entry["probe"], declared, given, templated)
+    if found:
+        key, message = found
+        raise InputError(path, given.lines[key] if key else entry.lines["with"], message, item=name)
 
 
 def chosen(path: str, entry: Mapping, item: Item) -> Item:

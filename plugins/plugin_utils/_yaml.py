@@ -22,6 +22,7 @@ else:
 _YAML = "tag:yaml.org,2002:"
 _TAGS = ("bool", "float", "int", "map", "merge", "null", "seq", "str", "timestamp")
 _DEEPEST = 50
+_MOST = 100_000
 
 # How YAML 1.1, which PyYAML reads, tells what a text without quotes is; 1.2 and most people read only these as a number.
 _RESOLVERS = yaml.SafeLoader.yaml_implicit_resolvers
@@ -111,10 +112,14 @@ def load(path: str) -> Mapping:
 
 
 class _Level:
-    """A mapping or list that is open: the key that waits for its value, the key that it is the value of itself, the item it describes."""
+    """A mapping or list that is open: the key that waits for its value, the key that it is the value of itself, the item it describes.
 
-    def __init__(self, *, mapping: bool, under: str) -> None:
-        self.mapping, self.under = mapping, under
+    :ivar size: how many values it holds so far, what aliases stand for included.
+    """
+
+    def __init__(self, *, mapping: bool, under: str, anchor: t.Optional[str]) -> None:
+        self.mapping, self.under, self.anchor = mapping, under, anchor
+        self.size = 1
         self.key: t.Optional[str] = None
         self.item = ""
 
@@ -125,28 +130,36 @@ class _Reader:
     def __init__(self, path: str) -> None:
         self._path = path
         self._open: list[_Level] = []
-        self._containers: set[t.Optional[str]] = set()
+        self._sizes: dict[t.Optional[str], int] = {}
 
     def read(self, event: t.Any) -> None:
         """Raise InputError for what is read as something else than it looks like, or would take for ever."""
         is_key = bool(self._open) and self._open[-1].mapping and self._open[-1].key is None
-        if isinstance(event, yaml.AliasEvent) and self._key() != "<<" and event.anchor in self._containers:
-            self._refuse(event, "an alias (*%s) may stand for a text or a number, not for a list or a mapping; write it out" % event.anchor)
+        size = self._sizes.get(event.anchor, 1) if isinstance(event, yaml.AliasEvent) else 1
+        if self._open and self._open[-1].size + size > _MOST:
+            self._refuse(event, "holds more than %d values, with what aliases (*name) stand for; write out what is needed" % _MOST)
         if isinstance(event, yaml.ScalarEvent) and not is_key:
             self._refuse_surprise(event)
         if isinstance(event, yaml.CollectionEndEvent):
-            self._open.pop()
+            self._closed(self._open.pop())
         elif isinstance(event, yaml.CollectionStartEvent):
-            level = _Level(mapping=isinstance(event, yaml.MappingStartEvent), under=self._key())
-            self._containers.add(event.anchor)
+            level = _Level(mapping=isinstance(event, yaml.MappingStartEvent), under=self._key(), anchor=event.anchor)
             self._passed("")
             self._open.append(level)
             if len(self._open) > _DEEPEST:
                 self._refuse(event, "is nested more than %d levels deep" % _DEEPEST)
         elif isinstance(event, yaml.NodeEvent):
             if isinstance(event, yaml.ScalarEvent):
-                self._containers.discard(event.anchor)
+                self._sizes.pop(event.anchor, None)
+            if self._open:
+                self._open[-1].size += size
             self._passed(getattr(event, "value", ""))
+
+    def _closed(self, level: _Level) -> None:
+        if self._open:
+            self._open[-1].size += level.size
+        if level.anchor:
+            self._sizes[level.anchor] = level.size
 
     def _passed(self, text: str) -> None:
         """Note what has come: a key, or the value of the last one; `text` is "" for what is no text."""

@@ -65,6 +65,45 @@ def test_an_item_that_is_not_asked_is_named(project: Untouched, item: str, messa
     assert done.code != 0 and message in done.output
 
 
+OWN_ITEM: dict[str, t.Any] = {
+    "id": "own.limit",
+    "title": "Own",
+    "why": "Own.",
+    "class": "application",
+    "stage": "live",
+    "hosts": "app",
+    "probe": "http",
+    "expect": {"at_least": 1},
+    "remedy": "look",
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"fact": "limited", "url": "http://x/", "requests": "many"}, "item own.limit: `with.requests` is 'many', not a whole number"),
+        ({"fact": "json", "url": "http://x/"}, "item own.limit: fact json needs `with.path`"),
+        ({"fact": "status", "url": "{{ own_ur }}"}, "item own.limit on lab-app: `with` cannot be filled in: 'own_ur' is undefined; did you mean 'own_url'?"),
+        ({"fact": "limited", "url": "{{ own_url }}", "requests": "{{ own_words }}"}, "item own.limit on lab-app: `with`: argument 'requests' is of type"),
+        ({"fact": "json", "url": "{{ own_url }}", "path": "{{ own_empty }}"}, "item own.limit on lab-app: fact json needs `with.path`"),
+        ({"fact": "status", "url": "{{ own_url }}", "secret": "own_token"}, "item own.limit on lab-app: the variable own_token is missing, empty or no text"),
+    ],
+    ids=["type", "missing", "undefined", "type of a template", "template that is nothing", "credential"],
+)
+def test_an_item_that_cannot_be_asked_is_named_by_its_line_before_any_run(project: Untouched, given: dict[str, t.Any], message: str) -> None:
+    (project.root / "checklists/catalogue").mkdir(exist_ok=True)
+    project.edit("checklists/catalogue/own.yml", lambda _: {"items": [{**OWN_ITEM, "with": given}]})
+    project.edit(CHECKLIST, lambda data: {**data, "items": [{"area": "own"}, {"id": "redis.aof"}]})
+    project.edit("inventories/lab/group_vars/all/own.yml", lambda _: {"own_url": "http://x/", "own_words": "a few", "own_empty": ""})
+    done = said(project)
+    assert done.code != 0 and "read without a mistake" not in done.output
+    lines = [one for one in done.output.splitlines() if message in one]
+    assert lines, done.output
+    assert all("checklists/catalogue/own.yml:" in line for line in lines)
+    # What is right of another item can still be looked up, where the catalogue can be read at all.
+    assert (said(project, "-e", "item=redis.aof").code == 0) == (" on lab-app: " in message)
+
+
 def test_a_mistake_in_a_checklist_that_is_not_in_use_is_named_too(project: Untouched) -> None:
     (project.root / "checklists/next.yml").write_text("items:\n  - id: redis.aof\n    severity: warning\n")
     done = said(project)

@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from ansible_collections.gonogo.preflight.plugins.module_utils._arguments import PARSED, TAKES, takes_of
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "probes.md").read_text(encoding="utf-8")
@@ -31,6 +32,23 @@ def test_every_argument_is_named(kind):
     # What several kinds share is described once.
     described = SECTIONS[kind] + {"sql": SECTIONS["postgresql"], "prometheus": SECTIONS["http"]}.get(kind, "")
     assert [name for name in PROBES[kind].ARGUMENTS if name != "fact" and not re.search(r"`%s\b" % name, described)] == []
+
+
+@pytest.mark.parametrize("kind", sorted(TAKES))
+def test_every_fact_says_what_it_takes_of_what_not_all_of_them_take(kind):
+    arguments = PROBES[kind].ARGUMENTS
+    assert set(TAKES[kind]) == set(arguments["fact"]["choices"])
+    rows = dict(re.findall(r"^\| `(\w+)` \|([^|]*)\|", SECTIONS[kind], re.MULTILINE))
+    for fact in TAKES[kind]:
+        takes = takes_of(kind, fact)
+        assert set(takes.all) <= set(arguments), fact
+        # What is required is required of every fact, and what is one of several is described once.
+        assert [name for name in (*takes.needs, *takes.may) if "`%s" % name not in rows[fact] and name != "path"] == [], fact
+
+
+@pytest.mark.parametrize("kind", sorted(PARSED))
+def test_what_is_parsed_is_an_argument(kind):
+    assert set(PARSED[kind]) <= set(PROBES[kind].ARGUMENTS)
 
 
 @pytest.mark.parametrize("kind", sorted(PROBES))
