@@ -187,6 +187,16 @@ def _as_written(default):
     return re.sub(r"<(\w+)>", lambda name: WRITTEN[name[1]], str(default))
 
 
+@pytest.mark.parametrize(
+    "name", [name for name, item in ITEMS.items() if "app_env_file" in str(item.get("with")) and "app_env_file" in item.get("variable", "")]
+)
+def test_the_settings_file_that_an_item_names_is_the_one_that_it_reads(name):
+    """The file of the release that serves, which there is once a release does."""
+    item = ITEMS[name]
+    assert "'/current/app.env'" in str(item["with"]) and item["stage"] == "candidate"
+    assert "/app.env" not in item["variable"] or "/opt/gonogo/PROJECT/current/app.env" in item["variable"]
+
+
 def test_credentials_are_those_of_the_items_and_are_vaulted():
     credentials = {secret(item) for item in ITEMS.values()} - {""}
     assert credentials
