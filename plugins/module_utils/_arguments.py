@@ -15,8 +15,18 @@ from ._probes._sql import one_query
 __all__ = ["PARSED", "TAKES", "Takes", "problem", "takes_of"]
 
 TAKES: t.Mapping[str, t.Mapping[str, str]] = {
+    "ci": {
+        "age": "",
+        "coverage": "",
+        "failed": "",
+        "load_failed": "",
+        "load_rate": "",
+        "passed": "",
+        "pipeline": "commit",
+        "tests": "",
+    },
     "command": {"lines": "[accept]", "output": "[accept]", "status": ""},
-    "docker": {"compose_version": "", "daemon": "", "project": "project", "version": ""},
+    "docker": {"compose_version": "", "daemon": "", "project": "project", "release": "project path", "version": ""},
     "environment": {
         "default": "path|container name [part]",
         "entropy": "path|container name [part]",
@@ -39,27 +49,35 @@ TAKES: t.Mapping[str, t.Mapping[str, str]] = {
         "newest": "glob",
         "owner": "",
         "size": "",
-        "value": "[key] [format]",
+        "value": "[key] [format] [absent] [within]",
     },
     "git": {"branch": "", "clean": "", "head": "", "ignored": "names", "tag": "", "tracked": "glob"},
     "hardware": {"cpu_cores": "", "disk_bytes": "[path]", "disk_kind": "[path]", "link_mbits": "", "memory_bytes": ""},
     "http": {
+        "admitted": "requests spread [at_once]",
         "cors": "origin",
         "header": "name",
         "json": "path",
         "latency": "requests percentile",
         "leaks": "",
         "limited": "requests",
-        "redirect": "",
+        "redirect": "[permanent]",
         "status": "",
     },
-    "logs": {"count": "path|unit|container"},
-    "network": {"dns": "name [type]", "https": "urls", "tcp": "targets"},
+    "logs": {"count": "path|unit|container", "share": "path|unit|container"},
+    "network": {"certificate_days": "urls", "dns": "name [type]", "https": "urls", "pages": "urls", "tcp": "targets"},
     "postgresql": {"database": "", "role": "name", "version": ""},
     "process": {"count": "name|pattern", "listening": "port", "user": "name|pattern"},
-    "prometheus": {"query": "query", "rule": "name", "target": "job"},
+    "prometheus": {
+        "alerts": "",
+        "delay": "name",
+        "query": "query",
+        "rule": "name",
+        "target": "job",
+        "threshold": "name [fires] [ratio] [window]",
+    },
     "redis": {"aof": "", "config": "name", "unauthenticated": "", "version": ""},
-    "schedule": {"cron": "pattern", "interval": "name", "last_success": "name", "timer": "name"},
+    "schedule": {"calendar": "name", "cron": "pattern", "interval": "name", "last_success": "name", "timer": "name"},
     "tcp": {"open": "", "undeclared": "declared"},
     "ufw": {"port": "port [protocol]", "state": ""},
 }
@@ -69,8 +87,12 @@ An argument of a kind that none of its facts has here goes with all of them, and
 """
 
 PARSED: t.Mapping[str, t.Mapping[str, t.Callable[[t.Any], t.Any]]] = {
+    "ci": {"within": lambda text: seconds_of(text, "within")},
+    "file": {"within": lambda text: seconds_of(text, "within")},
+    "http": {"spread": lambda text: seconds_of(text, "spread")},
     "logs": {"pattern": compiled, "window": lambda text: seconds_of(text, "window")},
     "process": {"pattern": compiled},
+    "prometheus": {"window": lambda text: seconds_of(text, "window")},
     "schedule": {"pattern": compiled},
     "sql": {"query": one_query},
 }
