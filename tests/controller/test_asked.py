@@ -78,7 +78,7 @@ def test_the_demonstration_needs_neither_and_a_system_that_asks_both_gets_both(p
 
 
 def test_a_host_that_others_manage_is_asked_from_elsewhere(project: Untouched) -> None:
-    project.edit(HOSTS, lambda hosts: _managed(hosts))
+    project.edit(HOSTS, _managed)
     project.edit("policy/lab/gate.yml", lambda gate: {**gate, "managed": [DATA]})
     project.edit(CHECKLIST, lambda _: {"items": [{"id": "pg.version"}, {"id": "os.release"}]})
     found = project.filled_in({"asked": "{{ query('gonogo.preflight.asked', inventory_hostname) }}"})
