@@ -14,6 +14,8 @@ from tests.support import ROOT, Played, Project, copied_project, play
 
 from .conftest import APP, DATA, await_, lab, on
 
+pytestmark = pytest.mark.long
+
 WATCH, ADDRESS = "lab-watch", "172.30.77.13"
 STATE = "/var/lib/gonogo-drift"
 METRICS = "/var/lib/prometheus/node-exporter/gonogo_drift.prom"
@@ -212,7 +214,6 @@ def test_a_wrong_vault_password_is_told_as_such(watched: Project) -> None:
     assert _metric("green") == 0 and _metric("changes") != _metric("changes"), "NaN: nobody knows"
 
 
-@pytest.mark.long
 def test_a_host_that_is_gone_is_named(watched: Project) -> None:
     lab("disconnect", DATA)
     try:
@@ -223,7 +224,6 @@ def test_a_host_that_is_gone_is_named(watched: Project) -> None:
     assert _metric("green") == 0
 
 
-@pytest.mark.long
 def test_node_exporter_serves_the_metrics(green: dict[str, t.Any]) -> None:
     on(WATCH, "apt-get", "install", "-qy", "--no-install-recommends", "prometheus-node-exporter", "curl")
     served = on(WATCH, "curl", "-sf", "http://127.0.0.1:9100/metrics")

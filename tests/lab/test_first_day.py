@@ -215,6 +215,7 @@ def registry(served: User) -> t.Iterator[tuple[str, str]]:
     on(WATCH, "apt-get", "purge", "-qy", "docker-registry", "apache2-utils")
 
 
+@pytest.mark.long
 def test_a_release_is_pulled_from_a_private_registry(served: User, registry: tuple[str, str]) -> None:
     pinned, password = registry
     before = _serving()

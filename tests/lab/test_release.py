@@ -78,6 +78,7 @@ def test_an_unhealthy_release_is_replaced_by_the_one_before(unhealthy: Project) 
     assert len(containers()) == 1 and _healthy()
 
 
+@pytest.mark.long
 def test_an_unhealthy_first_release_is_taken_away(unhealthy: Project) -> None:
     take_away()
     done = unhealthy.play()
@@ -111,6 +112,7 @@ def test_a_run_that_was_killed_while_it_deployed_converges_next_time(fleet: None
     assert current_release() and _healthy()
 
 
+@pytest.mark.long
 def test_a_release_that_was_never_confirmed_is_not_what_is_put_back(unhealthy: Project, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Its run was killed before door live: neither its own next run nor that of another release takes it for good."""
     assert play(DEPLOY).code == 0
@@ -134,6 +136,7 @@ def test_a_release_that_was_never_confirmed_is_not_what_is_put_back(unhealthy: P
     assert len(containers()) == 1 and _healthy()
 
 
+@pytest.mark.long
 def test_a_first_release_that_was_never_confirmed_is_taken_away(fleet: None, project: Project) -> None:
     take_away()
     _kill_before_it_is_confirmed(project)
@@ -145,6 +148,7 @@ def test_a_first_release_that_was_never_confirmed_is_taken_away(fleet: None, pro
     assert play(DEPLOY).code == 0 and confirmed_release() == current_release() != ""
 
 
+@pytest.mark.long
 def test_on_a_host_without_the_link_the_release_that_serves_counts_as_confirmed(fleet: None, project: Project) -> None:
     """As hosts are from before the link `confirmed`."""
     assert play(DEPLOY).code == 0
@@ -157,6 +161,7 @@ def test_on_a_host_without_the_link_the_release_that_serves_counts_as_confirmed(
     assert confirmed_release() == current_release()
 
 
+@pytest.mark.long
 def test_what_a_killed_run_left_is_mended_and_no_more_is_changed(fleet: None) -> None:
     """Killed between moving the link and nginx's reload, or between the login to the registry and its end."""
     assert play(DEPLOY).code == 0

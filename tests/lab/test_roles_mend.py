@@ -8,6 +8,8 @@ from tests.support import Played, play
 
 from .conftest import APP, DATA, on, redis
 
+pytestmark = pytest.mark.long
+
 
 def apply(tag: str, *arguments: str) -> Played:
     done = play("playbooks/provision.yml", "--tags", tag, *arguments)
