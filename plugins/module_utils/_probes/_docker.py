@@ -82,7 +82,7 @@ class DockerProbe(Probe):
         return Observation(not_up(services, containers), evidence)
 
     def _containers(self, arguments: t.Mapping[str, t.Any]) -> list[tuple[str, t.Mapping[str, t.Any]]]:
-        """(service, State of `docker inspect`) of each container of the project, those of `docker compose run` left out."""
+        """(service, State of `docker inspect`) of each container of the project, one-off containers left out."""
         if not arguments.get("project"):
             raise ProbeError("fact %s needs `project`" % arguments["fact"])
         labels = [_LABEL % ("project", arguments["project"]), _LABEL % ("oneoff", "False")]
