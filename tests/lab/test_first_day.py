@@ -46,7 +46,7 @@ DECISIONS = {
     "checklists/launch.yml": {
         "{at_least: UNDECIDED} # number": "{at_least: 2} # number",
         "{at_least: UNDECIDED, as: size, tolerance: 7%}": "{at_least: 2GB, as: size, tolerance: 7%}",
-        "{at_least: UNDECIDED, as: size, tolerance: 15%}": "{at_least: 8GB, as: size, tolerance: 15%}",
+        "{at_least: UNDECIDED, as: size, tolerance: 12%}": "{at_least: 8GB, as: size, tolerance: 12%}",
         "{contains: [UNDECIDED]}": "{contains: [notes]}",
         "  - id: os.ntp.synced": "  - id: os.ntp.synced\n    expect: {equals: own clock}",
     },
