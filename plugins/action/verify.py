@@ -145,19 +145,20 @@ class ActionModule(PreflightAction):
             if len(found) != 1:
                 answers.append(error_of(question, "%d answers came back for this item" % len(found)))
             elif compares(item.probe, asked["with"]):
-                answers.append(self._to_compare(found[0], item, question, self._secrets[asked["with"]["secret"]], secrets))
+                answers.append(self._to_compare(found[0], item, question, asked["with"], secrets))
             else:
                 answers.append(answer_of(found[0], item, question, secrets))
         return answers
 
-    def _to_compare(self, observation: Answer, item: Item, question: Question, challenge: str, secrets: list[str]) -> Answer:
+    def _to_compare(self, observation: Answer, item: Item, question: Question, asked: dict[str, t.Any], secrets: list[str]) -> Answer:
         """The answer of what is compared; its fingerprint goes to a file of its own."""
+        challenge = self._secrets[asked["secret"]]
         # In half: so an answer would repeat one of the two that it is made of.
         hidden = [challenge[:64], challenge[64:], *secrets]
         if "error" in observation or "value" not in observation:
             return answer_of(observation, item, question, hidden)
         try:
-            fingerprint = taken(observation["value"], question, challenge)
+            fingerprint = taken(observation["value"], question, challenge, shared_by=asked.get("shared_by") or "")
         except ValueError as error:
             return error_of(question, "%s %s" % (self.host, error))
         self._fingerprints.append(fingerprint)

@@ -30,7 +30,7 @@ TAKES: t.Mapping[str, t.Mapping[str, str]] = {
     "environment": {
         "default": "path|container name [part]",
         "entropy": "path|container name [part]",
-        "fingerprint": "path|container name [part]",
+        "fingerprint": "path|container name [part] [shared_by]",
         "length": "path|container name [part]",
         "missing_keys": "path|container example",
         "mode": "path",

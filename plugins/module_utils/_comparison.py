@@ -3,8 +3,9 @@
 """Judge what no host can say of itself alone: which other subjects of the item have the same value. Pure: no I/O, no clock.
 
 A fingerprint is a mapping of item, subject, token, key and label. The token names the answer it belongs to; labels of the
-same key are equal where the values are. What is not one fingerprint for one answer is none, and who has none is no pass,
-neither for itself nor for those that had to be compared with it.
+same key are equal where the values are. Subjects of which it says the same under shared_by may have one value: they are parts of
+the same thing. What is not one fingerprint for one answer is none, and who has none is no pass, neither for itself nor for those
+that had to be compared with it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _FIELDS = ("item", "subject", "token", "key", "label")
 
 
 def well_formed(fingerprint: Fingerprint) -> bool:
-    return all(isinstance(fingerprint.get(name), str) and fingerprint[name] for name in _FIELDS)
+    named = all(isinstance(fingerprint.get(name), str) and fingerprint[name] for name in _FIELDS)
+    return named and isinstance(fingerprint.get("shared_by", ""), str)
 
 
 def compared(
@@ -74,17 +76,24 @@ def _judged(answer: Answer, questions: t.Sequence[Question], given: t.Mapping[_K
     others = [one.subject for one in questions if one.item == item and one.subject != subject and one.asks_somebody]
     held = {other: given[item, other] for other in others if (item, other) in given}
     lacking = [other for other in others if other not in held and (item, other) not in excused]
-    same = [other for other, one in held.items() if (one["key"], one["label"]) == (mine["key"], mine["label"])]
+    parts = [other for other, one in held.items() if mine.get("shared_by") and one.get("shared_by") == mine["shared_by"]]
+    same = [other for other, one in held.items() if (one["key"], one["label"]) == (mine["key"], mine["label"]) and other not in parts]
     also = "; the same on %s" % ", ".join(same) if same else ""
     if lacking:
         return dict(told, status="error", error="not compared with %s: no fingerprint%s" % (", ".join(lacking), also))
     apart = [other for other, one in held.items() if one["key"] != mine["key"]]
     if apart:
         return dict(told, status="error", error="not compared with %s: fingerprinted with another key%s" % (", ".join(apart), also))
-    told["evidence"] = "%s; compared with %s" % (answer.get("evidence", ""), ", ".join(held) or "no other, since none is asked")
+    told["evidence"] = "%s; %s" % (answer.get("evidence", ""), _compared([one for one in held if one not in parts], parts, str(mine.get("shared_by"))))
     try:
         told["observed"] = _expect.seen(same, expect)
         told["status"] = "pass" if _expect.judge(same, expect) else "fail"
     except _expect.ExpectationError as error:
         told.update(status="error", error=str(error))
     return told
+
+
+def _compared(others: t.Sequence[str], parts: t.Sequence[str], shared_by: str) -> str:
+    """With whom a value was compared, in words."""
+    told = "compared with %s" % (", ".join(others) or ("no other" if parts else "no other, since none is asked"))
+    return told + ("; %s may have the same, as a part of %s" % (", ".join(parts), shared_by) if parts else "")

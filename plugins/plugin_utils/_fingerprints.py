@@ -46,10 +46,13 @@ def compares(probe: str, arguments: t.Mapping[str, t.Any]) -> bool:
     return probe in PROBES and arguments.get("fact") in PROBES[probe].COMPARED
 
 
-def taken(observed: t.Any, question: Question, given: str) -> dict[str, str]:
-    """The fingerprint in what a host observed when it was given the challenge `given`; raises ValueError, which quotes nothing."""
+def taken(observed: t.Any, question: Question, given: str, *, shared_by: str = "") -> dict[str, str]:
+    """The fingerprint in what a host observed when it was given the challenge `given`; raises ValueError, which quotes nothing.
+
+    :param shared_by: what the value may be shared by, by the inventory and not by the host.
+    """
     label, token = opened(observed, given), secrets.token_hex(8)
-    return {"item": question.item, "subject": question.subject, "token": token, "key": key_of(given), "label": label}
+    return {"item": question.item, "subject": question.subject, "token": token, "key": key_of(given), "label": label, "shared_by": shared_by}
 
 
 def answers_of(run: Run, asked: t.Sequence[Question], waivers: t.Sequence[Waiver], now: float) -> list[t.Mapping[str, t.Any]]:

@@ -56,12 +56,13 @@ class Fleet:
         self.pipelining = True
         self.given: list[str] = []
         self.fact = "fingerprint"
+        self.parts: dict[str, str] = {}
         self.answer: t.Callable[[dict[str, t.Any], dict[str, t.Any]], None] = lambda _answer, _arguments: None
 
     def _item(self) -> t.Any:
         described = {"id": ITEM, "title": "A key of its own", "area": "environment", "why": "", "asks": "", "cls": "observe", "stage": "host"}
         asked = {"hosts": "all", "per": "host", "looks_from": "host", "probe": "environment", "expect": {"empty": True}, "source": "catalogue"}
-        arguments = {"fact": self.fact, "path": str(self.root / "{{ who }}.env"), "name": "SECRET_KEY"}
+        arguments = {"fact": self.fact, "path": str(self.root / "{{ who }}.env"), "name": "SECRET_KEY", "shared_by": "{{ part }}"}
         return plugin("module_utils._questions").Item(**described, **asked, severity="block", arguments=arguments)
 
     def _execute(self, printed: list[str], module_args: dict[str, t.Any], **_more: t.Any) -> dict[str, t.Any]:
@@ -91,7 +92,7 @@ class Fleet:
             "assert_own_connection": lambda: None,
             "current_run": lambda: self.run,
             "secrets_of": lambda _host: [],
-            "variables_of": lambda subject, **_more: {"who": subject, "which": "fingerprint"},
+            "variables_of": lambda subject, **_more: {"who": subject, "which": "fingerprint", "part": self.parts.get(subject, "")},
             "_is_pipelining_enabled": lambda _style: self.pipelining,
             "_execute_module": lambda **options: self._execute(printed, **options),
         }
@@ -131,6 +132,14 @@ def test_who_shares_a_secret_is_found_and_the_task_says_only_that_it_will_be_com
     assert fleet.rows() == found
     fleet.run.settle_fingerprints()
     assert fleet.rows() == found
+
+
+def test_hosts_of_which_the_inventory_says_the_same_may_share_it(fleet: Fleet) -> None:
+    fleet.parts = {"app1": "production", "app2": "production", "app3": "staging"}
+    fleet.asked(app1=SAME, app2=SAME, app3=OWN)
+    assert {row[:2] for row in fleet.rows().values()} == {("pass", "none")}
+    fleet.asked(app1=SAME, app2=SAME, app3=SAME)
+    assert [row[:2] for row in fleet.rows().values()] == [("fail", "app3"), ("fail", "app3"), ("fail", "app1, app2")]
 
 
 def test_the_gate_compares_as_the_report_does(fleet: Fleet) -> None:

@@ -30,6 +30,7 @@ WRITTEN = {
     "deploy_directory": "DIRECTORY",
     "deploy_project": "PROJECT",
     "inventory_dir": "INVENTORY",
+    "inventory_hostname": "HOST",
     "preflight_address": "ADDRESS",
 }
 

@@ -140,6 +140,7 @@ class Fleet:
         self.run = Run(str(root / "reports"), os.getpid())
         self.said = []
         self.asked = []
+        self.shared_by = {}
 
     def hosts(self, **values):
         self.asked = [question(subject) for subject in values]
@@ -161,7 +162,7 @@ class Fleet:
         if "error" in seen:
             self.run.put_answers(subject, "start", "host", [dict(base, status="error", error=seen["error"])])
             return
-        taken = _fingerprints.taken(seen["value"], question(subject), given)
+        taken = _fingerprints.taken(seen["value"], question(subject), given, shared_by=self.shared_by.get(subject, ""))
         self.run.put_fingerprints(subject, "start", "host", [taken])
         more = {"status": TO_COMPARE, "evidence": seen["evidence"], "expect": EMPTY, "token": taken["token"]}
         self.run.put_answers(subject, "start", "host", [dict(base, **more)])
@@ -234,6 +235,49 @@ def test_neither_value_nor_digest_nor_key_is_in_any_file_of_the_run_in_what_a_ho
     # What was sent is noise, but nothing keeps it either; nor the bits that open it.
     for sent, given in zip(said, fleet.said[1::2]):
         assert not any(json.loads(sent)["value"] in text or given[64:] in text for text in shown)
+
+
+def sharing(**hosts):
+    """{subject: (status, observed, evidence)} where each of `hosts` is (label, shared_by)."""
+    answers, asked = [unjudged(name) for name in hosts], [question(name) for name in hosts]
+    held = [fingerprint(name, label, **({} if shared_by is None else {"shared_by": shared_by})) for name, (label, shared_by) in hosts.items()]
+    return {one["subject"]: (one["status"], one.get("observed", one.get("error")), one["evidence"]) for one in compared(answers, asked, held)}
+
+
+def test_parts_of_one_thing_may_share_what_others_may_not():
+    found = sharing(app1=("a", "production"), app2=("a", "production"), stage=("a", "staging"), other=("b", "staging"))
+    assert {name: row[:2] for name, row in found.items()} == {
+        "app1": ("fail", "stage"),
+        "app2": ("fail", "stage"),
+        "stage": ("fail", "app1, app2"),
+        "other": ("pass", "none"),
+    }
+    assert found["app1"][2] == "SECRET_KEY; compared with stage, other; app2 may have the same, as a part of production"
+    alone = sharing(app1=("a", "production"), app2=("a", "production"))
+    assert alone["app1"] == ("pass", "none", "SECRET_KEY; compared with no other; app2 may have the same, as a part of production")
+
+
+@pytest.mark.parametrize(("one", "other"), [(None, None), ("", ""), ("production", ""), (None, "production"), ("production", "Production")])
+def test_what_nobody_says_of_both_lets_them_share_nothing(one, other):
+    assert {row[:1] for row in sharing(app1=("a", one), app2=("a", other)).values()} == {("fail",)}
+
+
+def test_a_part_that_cannot_be_read_is_no_pass_for_the_others():
+    answers, asked = [unjudged("app1")], [question("app1"), question("app2")]
+    (found,) = compared(answers, asked, [fingerprint("app1", "a", shared_by="production")])
+    assert found["error"] == "not compared with app2: no fingerprint"
+
+
+def test_by_what_a_value_may_be_shared_is_text():
+    assert {row[0] for row in sharing(app1=("a", ["production"]), app2=("a", ["production"])).values()} == {"error"}
+
+
+def test_what_may_be_shared_is_still_known_once_fingerprints_are_settled(fleet):
+    fleet.shared_by = {"app1": "production", "app2": "production"}
+    fleet.hosts(app1=SAME, app2=SAME, app3=OWN)
+    for _times in range(2):
+        assert {row[0] for row in fleet.rows().values()} == {"pass"}
+        fleet.run.settle_fingerprints()
 
 
 def test_only_the_owner_reads_fingerprints(fleet):

@@ -37,6 +37,7 @@ class EnvironmentProbe(Probe):
         "name": {"type": "str"},
         "part": {"type": "str", "default": "value", "choices": ["password", "value"]},
         "example": {"type": "str"},
+        "shared_by": {"type": "str"},
     }
     COMPARED = ("fingerprint",)
 
@@ -100,7 +101,10 @@ class EnvironmentProbe(Probe):
         return Observation(found, evidence)
 
     def fact_fingerprint(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """The value's fingerprint under the key that the controller sent, sealed; the controller makes of it which other hosts have the same value."""
+        """The value's fingerprint under the key that the controller sent, sealed; the controller makes of it which other hosts have the same value.
+
+        `shared_by` is for the controller, which does not count hosts of which the same is said there.
+        """
         value, given = self._value(arguments), self.secrets.get(str(arguments.get("secret")))
         if not given:
             raise ProbeError("no key to fingerprint with was given")
