@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import re
 
 import pytest
 import yaml
 
+from ansible_collections.gonogo.preflight.plugins.module_utils import _expect_rules
 from ansible_collections.gonogo.preflight.plugins.module_utils._expect import judge
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES, _command
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._catalogue import COLLECTION, NO_ROLE, NO_VARIABLE, load_catalogue
@@ -119,10 +119,26 @@ def test_what_is_asked_of_a_probe_says_what_mends_it(entry):
     assert entry.get("remedy") or entry.get("fixed_by") not in (None, NO_ROLE)
 
 
-@pytest.mark.parametrize("item", [name for name, item in CATALOGUE.items() if item.probe == "command"])
-def test_no_command_begins_with_a_shell_which_the_probe_refuses(item):
-    argv = CATALOGUE[item].arguments["argv"]
-    assert isinstance(argv, str) or os.path.basename(argv[0]) not in _command._SHELLS
+@pytest.mark.parametrize("entry", [one for one in ENTRIES if one.values[0].get("probe") == "command" and isinstance(one.values[0]["with"]["argv"], list)])
+def test_a_command_is_one_that_the_probe_runs(entry):
+    """A shell it refuses on every host, whatever the host is like."""
+    assert not entry["with"]["argv"][0].startswith("{{")
+    assert _command.runnable(entry["with"]) == entry["with"]["argv"]
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_a_system_expects_is_of_the_type_that_the_item_has(system):
+    """A number of what is a list can be compared with nothing that any host observes."""
+    for item in CHECKLISTS[system]:
+        own = CATALOGUE[item.id].expect
+        if item.expect != own and not item.attest:
+            assert _expect_rules.parts(item.expect)[2] in (_expect_rules.parts(own)[2], "exact"), item.id
+            assert {type(one) for one in _operands(item.expect)} == {type(one) for one in _operands(own)}, item.id
+
+
+def _operands(expect):
+    operator, operand, _type = _expect_rules.parts(expect)
+    return operand if operator in ("one_of", "between") else [operand]
 
 
 def test_what_is_asked_where_it_applies_only_warns():

@@ -11,7 +11,7 @@ import typing as t
 from .._secrecy import holds_credentials, secret_name, secret_text
 from ._base import PLACE, Observation, Probe, ProbeError, finished
 
-__all__ = ["CommandProbe", "masked"]
+__all__ = ["CommandProbe", "masked", "runnable"]
 
 _MASK = "***"
 _LONGEST = 1000
@@ -58,7 +58,7 @@ class CommandProbe(Probe):
 
     def _ran(self, arguments: t.Mapping[str, t.Any]) -> tuple[int, str, str]:
         """(status, standard output, the command as it may be shown)."""
-        argv = _runnable(arguments)
+        argv = runnable(arguments)
         shown = masked(argv)
         # Ended here, the command is named; ended by the engine at the item's limit, the probe would be said to hang.
         limit = max(0.1, self.limit - min(_MARGIN, self.limit / 5))
@@ -70,7 +70,8 @@ class CommandProbe(Probe):
         return status, out, shown
 
 
-def _runnable(arguments: t.Mapping[str, t.Any]) -> list[str]:
+def runnable(arguments: t.Mapping[str, t.Any]) -> list[str]:
+    """The words of the command; raises ProbeError for what is none, whatever the host is like."""
     argv = arguments.get("argv") or []
     if not argv or not argv[0] or any("\0" in word for word in argv):
         raise ProbeError("`argv` is a list of words, the program first")
