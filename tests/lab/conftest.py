@@ -83,6 +83,13 @@ def fleet() -> None:
         provisioned_fleet()
 
 
+@pytest.fixture(scope="module")
+def served(fleet: None) -> None:
+    """A release serves, whatever the tests before these took away."""
+    done = play("playbooks/deploy.yml")
+    assert done.code == 0, done.output
+
+
 @pytest.fixture
 def broken_redis(fleet: None) -> t.Iterator[None]:
     """A fleet without the application whose Redis has lost its persistence: every run must end with NO-GO."""

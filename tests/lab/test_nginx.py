@@ -11,6 +11,8 @@ from tests.support import ROOT, Played, Project, play
 
 from .conftest import APP, await_, containers, on, take_away
 
+pytestmark = pytest.mark.usefixtures("served")
+
 HEALTH = "http://127.0.0.1:22080/api/v1/health"
 UPSTREAM = "/opt/gonogo/app/current/upstream.conf"
 
@@ -31,13 +33,6 @@ def status() -> int:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _released(fleet: None) -> None:
-    """Whatever tests before these took away."""
-    done = play("playbooks/deploy.yml")
-    assert done.code == 0, done.output
 
 
 def test_the_application_is_published_to_nginx_alone(fleet: None) -> None:

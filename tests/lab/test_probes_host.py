@@ -11,7 +11,7 @@ import pytest
 from .conftest import APP, DATA, await_, containers, on
 from .probing import error, observed, value
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("served")]
 
 PLACE = "/srv/probes-host"
 

@@ -11,7 +11,7 @@ import pytest
 from .conftest import APP, DATA, await_, lab, on
 from .probing import error, observations, observed, value
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("served")]
 
 WATCH = "lab-watch"
 HEALTH = "http://127.0.0.1/api/v1/health"
@@ -43,7 +43,7 @@ server {
 
 
 @pytest.fixture(scope="module")
-def pages(fleet: None) -> t.Iterator[None]:
+def pages(served: None) -> t.Iterator[None]:
     on(APP, "sh", "-c", "mkdir -p /var/www/probes && echo page >/var/www/probes/page")
     on(APP, "sh", "-c", "cat >/etc/nginx/conf.d/probes.conf && nginx -tq && systemctl reload nginx", given=PAGES)
     await_(lambda: "8099" in on(APP, "ss", "-Hltn"), seconds=10)

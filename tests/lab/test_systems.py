@@ -14,7 +14,7 @@ from tests.support import ROOT, Played, Project, play
 
 from .conftest import APP, DATA, confirmed_release, containers, current_release
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("served")]
 
 DOORS = {"start": "playbooks/verify.yml", "live": "tests/lab/playbooks/door_live.yml"}
 SYSTEMS: list[str] = list(json.loads((ROOT / "tests/unit/systems.json").read_text()))
@@ -61,7 +61,7 @@ def rows_of(*runs: Played) -> Rows:
 
 
 @pytest.fixture(scope="module")
-def demonstration(fleet: None) -> Rows:
+def demonstration(served: None) -> Rows:
     """What the hosts of the lab answer to the checklist that they were provisioned for, where it applies."""
     runs = [play(playbook) for playbook in DOORS.values()]
     assert [done.code for done in runs] == [0, 0], "".join(done.output for done in runs)
