@@ -15,7 +15,7 @@ pytestmark = pytest.mark.long
 
 OWN, CHECKLIST = "checklists/catalogue/own.yml", "checklists/demo.yml"
 PLACE = "/srv/probe-libraries"
-TREE = "git init -q -b main tree && cd tree && git -c user.name=Ada -c user.email=ada@example.com commit -q --allow-empty -m first"
+TREE = "git init -q -b main && git -c user.name=Ada -c user.email=ada@example.com commit -q --allow-empty -m first"
 ASKED = [
     {"id": "own.branch", "probe": "git", "with": {"fact": "branch", "path": PLACE + "/tree"}, "expect": {"equals": "main"}},
     {"id": "own.image", "probe": "file", "with": {"fact": "value", "path": PLACE + "/a.yml", "key": "services.web.image"}, "expect": {"equals": "app"}},
@@ -33,7 +33,7 @@ def without(fleet: None) -> t.Iterator[None]:
     purge = "apt-get purge -qy git python3-yaml; rm -rf " + PLACE
     for host in (APP, DATA):
         on(host, "sh", "-c", purge)
-    on(DATA, "install", "-d", PLACE)
+    on(DATA, "install", "-d", PLACE + "/tree")
     on(DATA, "sh", "-c", "cat >%s/a.yml" % PLACE, given="services: {web: {image: app}}\n")
     yield
     for host in (APP, DATA):
@@ -49,7 +49,7 @@ def test_the_role_installs_what_the_checklist_asks_with_and_the_probes_answer(wi
     done = project.play("playbooks/provision.yml", "--tags", "probe_libraries")
     assert done.code == 0, done.output
     assert (installed(APP), installed(DATA)) == ([], ["git", "python3-yaml"])
-    on(DATA, "sh", "-ec", "cd %s; %s" % (PLACE, TREE))
+    on(DATA, "sh", "-ec", "cd %s/tree && %s" % (PLACE, TREE))
     assert value(DATA, "git", fact="branch", path=PLACE + "/tree") == "main"
     assert value(DATA, "file", fact="value", path=PLACE + "/a.yml", key="services.web.image") == "app"
     done = project.play("playbooks/verify.yml")

@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes import _http, _prometheus
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
+from ansible_collections.gonogo.preflight.plugins.module_utils._probes._prometheus import delay_of_rule, state_of_rule, threshold_of_rule
 
 
 class PrometheusDouble(http.server.ThreadingHTTPServer):
@@ -234,6 +235,48 @@ def test_delay(prometheus, durations, value):
 def test_a_rule_whose_delay_is_not_known_is_an_error(prometheus, rules, message):
     prometheus.says(alerts(*rules))
     assert message in error(prometheus, "delay", name="Slow")
+
+
+@pytest.fixture
+def answers(captured):
+    """`data` of a captured answer of /api/v1/rules."""
+    return lambda name: json.loads(captured("prometheus-2.53.3-debian13-" + name))["data"]
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "value"),
+    [
+        ("ErrorRateHigh", {"ratio": True}, 5),
+        ("DataStale", {}, 21600),
+        ("DataCollectionFailing", {"window": 3600.0}, 2.5),
+        ("Requests", {}, 1000000),
+    ],
+)
+def test_thresholds_as_prometheus_prints_them(answers, name, more, value):
+    assert threshold_of_rule(answers("rules"), name, "above", **more) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("ServiceDown", "fires where it is == 0"),
+        ("Joined", "joins several conditions"),
+        ("Broken", "is not evaluated: health err"),
+        ("job:up:sum", "is loaded"),
+        ("Absent", "is loaded"),
+    ],
+)
+def test_rules_of_prometheus_without_a_threshold(answers, name, message):
+    with pytest.raises(ProbeError, match=message):
+        threshold_of_rule(answers("rules"), name, "above")
+    with pytest.raises(ProbeError, match="no alerting rule called"):
+        threshold_of_rule(answers("rules-none"), name, "above")
+
+
+def test_delays_and_states_as_prometheus_says_them(answers):
+    rules = answers("rules")
+    assert [delay_of_rule(rules, name) for name in ("ErrorRateHigh", "DataStale", "DataCollectionFailing", "ServiceDown")] == [300, 0, 90, 60]
+    assert [state_of_rule(rules, name) for name in ("ErrorRateHigh", "Joined", "Absent")] == ["inactive", "firing", "absent"]
 
 
 def test_what_is_wrong_with_a_rule_has_a_remedy(prometheus):
