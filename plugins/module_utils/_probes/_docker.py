@@ -4,26 +4,38 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import typing as t
 
+from .._docker_daemon import DAEMON, SNAP, DaemonError, log_driver, log_max_size, parse_options, parse_started, unapplied
 from ._base import Observation, Probe, ProbeError, output_of
+from ._files import contents
 
 __all__ = ["DockerProbe", "parse_unit", "services"]
 
 _TIMEOUT = 8
 _LABEL = "com.docker.compose.%s=%s"
 _SERVICE = "com.docker.compose.service"
+_LARGEST = 1024 * 1024
 
 
 class DockerProbe(Probe):
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["compose_version", "daemon", "project", "version"]},
+        "fact": {
+            "type": "str",
+            "required": True,
+            "choices": [
+                *("address_pools", "compose_version", "config", "daemon", "log_max_size", "project", "runtimes", "snap", "storage", "version"),
+            ],
+        },
         "project": {"type": "str"},
     }
 
     def __init__(self, secrets: t.Mapping[str, str]) -> None:
         super().__init__(secrets)
         self._connection: t.Any = None
+        self._told: t.Optional[t.Mapping[str, t.Any]] = None
 
     def client(self) -> t.Any:
         """A client of the local socket; raises ProbeError when the SDK is missing, or the engine is stopped or silent."""
@@ -41,6 +53,12 @@ class DockerProbe(Probe):
             self._connection = client
         return self._connection
 
+    def info(self) -> t.Mapping[str, t.Any]:
+        """What the engine says of itself (GET /info)."""
+        if self._told is None:
+            self._told = self.client().info()
+        return self._told
+
     def fact_version(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Version of the engine that is running, not of the client."""
         return Observation(self.client().version()["Version"], "GET /version of the engine")
@@ -53,8 +71,61 @@ class DockerProbe(Probe):
     def fact_daemon(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """{"active", "enabled", "answers"} of docker.service and the engine; one that is active and silent is an error."""
         active, enabled = unit()
-        answers = active and bool(self.client().info()["ID"])
+        answers = active and bool(self.info()["ID"])
         return Observation({"active": active, "enabled": enabled, "answers": answers}, "docker.service and GET /info of the engine")
+
+    def fact_config(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """{"applied", "live_restore", "logs_rotated"}: what daemon.json asks for, and whether the engine that runs has read it."""
+        found = _daemon()
+        info = self.info()
+        if found is None:
+            return Observation({"applied": False, "live_restore": False, "logs_rotated": False}, "there is no %s" % DAEMON)
+        options, changed_at = found
+        try:
+            why = unapplied(options, info, changed_at=changed_at, started_at=_started())
+            value = {
+                "applied": not why,
+                "live_restore": bool(options.get("live-restore")) and bool(info.get("LiveRestoreEnabled")),
+                "logs_rotated": log_max_size(options) is not None and info.get("LoggingDriver") == log_driver(options),
+            }
+        except DaemonError as error:
+            raise ProbeError(str(error)) from None
+        return Observation(value, "%s and GET /info of the engine%s" % (DAEMON, "".join("; " + one for one in why)))
+
+    def fact_log_max_size(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Bytes at which a container's log is rotated unless it says otherwise, 0 for a driver without files; as the engine has read it."""
+        found = _daemon()
+        options, changed_at = found or ({}, 0.0)
+        try:
+            why = unapplied(options, self.info(), changed_at=changed_at, started_at=_started())
+            size = log_max_size(options)
+        except DaemonError as error:
+            raise ProbeError(str(error)) from None
+        if why:
+            raise ProbeError("the engine has not read %s: %s" % (DAEMON, "; ".join(why)), "systemctl restart docker")
+        if size is None:
+            raise ProbeError("logs of containers are never rotated: %s sets no log-opts.max-size" % DAEMON)
+        return Observation(size, "log driver %s in %s" % (log_driver(options), DAEMON))
+
+    def fact_address_pools(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """CIDRs that the engine takes new networks from; none are Docker's own."""
+        pools = self.info().get("DefaultAddressPools") or []
+        return Observation(sorted(pool["Base"] for pool in pools), "GET /info of the engine")
+
+    def fact_runtimes(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Names of the runtimes that the engine can start containers with."""
+        info = self.info()
+        return Observation(sorted(info.get("Runtimes") or {}), "GET /info of the engine; %s by default" % info.get("DefaultRuntime"))
+
+    def fact_storage(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """The storage driver of the engine."""
+        info = self.info()
+        return Observation(info["Driver"], "GET /info of the engine; %s" % info.get("DockerRootDir"))
+
+    def fact_snap(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Where the Docker of Ubuntu's snap has left its traces."""
+        found = sorted(path for pattern in SNAP for path in glob.glob(pattern))
+        return Observation(found, "looked for %s" % ", ".join(SNAP))
 
     def fact_project(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """{service: "healthy" or what its containers are instead} of Compose project `project`."""
@@ -72,6 +143,25 @@ def _library() -> t.Any:
     except ImportError as error:
         raise ProbeError("library missing: %s" % error, "apt-get install python3-docker") from None
     return docker
+
+
+def _daemon() -> t.Optional[tuple[dict[str, t.Any], float]]:
+    """(options, time of the last change) of daemon.json, None where there is none."""
+    try:
+        # Not the time of its content alone: a file that was moved here is new to the engine, however old it is.
+        changed_at = os.stat(DAEMON).st_ctime
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ProbeError("%s cannot be read: %s" % (DAEMON, error.strerror)) from None
+    try:
+        return parse_options(contents(DAEMON, _LARGEST).decode(errors="replace")), changed_at
+    except DaemonError as error:
+        raise ProbeError(str(error), "dockerd --validate --config-file %s" % DAEMON) from None
+
+
+def _started() -> t.Optional[int]:
+    return parse_started(output_of(["systemctl", "show", "-p", "ExecMainStartTimestamp", "--timestamp=unix", "docker.service"]))
 
 
 def services(containers: t.Iterable[tuple[str, t.Mapping[str, t.Any]]]) -> dict[str, str]:
