@@ -22,7 +22,7 @@ CHECKLISTS = {name: load_checklist(str(ROOT / "checklists" / (name + ".yml")), C
 # No document asks these; what the documents do ask depends on them.
 OWN = {
     *("fw.ssh.reachable", "pg.reachable", "redis.reachable"),
-    *("docker.daemon.config", "docker.snap"),
+    *("docker.daemon.config", "docker.prune", "docker.prune.ran", "docker.snap"),
     *("compose.healthcheck", "compose.limits", "compose.pinned", "compose.ports", "compose.privileged", "compose.restart"),
 }
 GROUPS = {"all", "app", "db", "cache", "gpu", "control"}
