@@ -112,11 +112,16 @@ def host(monkeypatch, tmp_path):
     file = tmp_path / "daemon.json"
     monkeypatch.setattr(_docker, "DAEMON", str(file))
 
-    def make(options, info=INFO, *, age=60):
+    def make(options, info=INFO, *, age=60, active=True):
         if options is not None:
             file.write_text(options if isinstance(options, str) else json.dumps(options))
         began = int(os.stat(file).st_ctime) + age if file.exists() else 0
-        monkeypatch.setattr(_docker, "output_of", lambda *_arguments, **_options: "ExecMainStartTimestamp=@%d\n" % began)
+        said = {
+            "ExecMainStartTimestamp": "ExecMainStartTimestamp=@%d\n" % began,
+            "ActiveState": "ActiveState=%s\nUnitFileState=enabled\n" % ("active" if active else "inactive"),
+            "dockerd": "Docker version 26.1.5+dfsg1, build a72d7cd\n",
+        }
+        monkeypatch.setattr(_docker, "output_of", lambda command, **_options: next(said[word] for word in said if word in command))
         monkeypatch.setattr(_docker.DockerProbe, "client", lambda self: types.SimpleNamespace(info=lambda: info))
         return _docker.DockerProbe({})
 
@@ -181,6 +186,17 @@ def test_the_engine_is_asked_once(host):
     for fact in ("config", "log_max_size", "runtimes", "storage"):
         observe(probe, fact)
     assert asked == [1]
+
+
+def test_of_a_stopped_engine_file_and_program_are_judged(host):
+    probe = host(OPTIONS, age=-60, active=False)
+    probe.client = lambda: pytest.fail("asked the engine")
+    assert observe(probe, "config").value == {"applied": True, "live_restore": True, "logs_rotated": True}
+    assert observe(probe, "config").evidence.endswith("; the engine is stopped")
+    assert observe(probe, "log_max_size").value == 10_000_000
+    assert observe(probe, "version") == _docker.Observation("26.1.5+dfsg1", "dockerd --version; the engine is stopped")
+    probe = host({**OPTIONS, "live-restore": False, "log-opts": {}}, active=False)
+    assert observe(probe, "config").value == {"applied": True, "live_restore": False, "logs_rotated": False}
 
 
 def test_traces_of_the_snap(monkeypatch, tmp_path):

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import typing as t
 
 from .._docker_daemon import DAEMON, SNAP, DaemonError, log_driver, log_max_size, parse_options, parse_started, unapplied
 from ._base import Observation, Probe, ProbeError, output_of
 from ._files import contents
 
-__all__ = ["DockerProbe", "parse_unit", "services"]
+__all__ = ["DockerProbe", "parse_unit", "parse_version", "services"]
 
 _TIMEOUT = 8
 _LABEL = "com.docker.compose.%s=%s"
@@ -60,8 +61,10 @@ class DockerProbe(Probe):
         return self._told
 
     def fact_version(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Version of the engine that is running, not of the client."""
-        return Observation(self.client().version()["Version"], "GET /version of the engine")
+        """Version of the engine that is running, not of the client; of the installed one where none runs."""
+        if unit()[0]:
+            return Observation(self.client().version()["Version"], "GET /version of the engine")
+        return Observation(parse_version(output_of(["dockerd", "--version"], package="docker.io")), "dockerd --version; the engine is stopped")
 
     def fact_compose_version(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Version of the Compose plugin."""
@@ -75,37 +78,42 @@ class DockerProbe(Probe):
         return Observation({"active": active, "enabled": enabled, "answers": answers}, "docker.service and GET /info of the engine")
 
     def fact_config(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """{"applied", "live_restore", "logs_rotated"}: what daemon.json asks for, and whether the engine that runs has read it."""
-        found = _daemon()
-        info = self.info()
-        if found is None:
+        """{"applied", "live_restore", "logs_rotated"}: what daemon.json asks for, and whether the engine that runs has read it.
+
+        A stopped engine will read it when it starts; that it is stopped is what fact daemon tells.
+        """
+        options, why, info = self._settings()
+        if options is None:
             return Observation({"applied": False, "live_restore": False, "logs_rotated": False}, "there is no %s" % DAEMON)
-        options, changed_at = found
-        try:
-            why = unapplied(options, info, changed_at=changed_at, started_at=_started())
-            value = {
-                "applied": not why,
-                "live_restore": bool(options.get("live-restore")) and bool(info.get("LiveRestoreEnabled")),
-                "logs_rotated": log_max_size(options) is not None and info.get("LoggingDriver") == log_driver(options),
-            }
-        except DaemonError as error:
-            raise ProbeError(str(error)) from None
-        return Observation(value, "%s and GET /info of the engine%s" % (DAEMON, "".join("; " + one for one in why)))
+        value = {
+            "applied": not why,
+            "live_restore": bool(options.get("live-restore")) and info.get("LiveRestoreEnabled", True) is True,
+            "logs_rotated": _max_size(options) is not None and info.get("LoggingDriver", log_driver(options)) == log_driver(options),
+        }
+        place = "GET /info of the engine" if info else "the engine is stopped"
+        return Observation(value, "%s; %s%s" % (DAEMON, place, "".join("; " + one for one in why)))
 
     def fact_log_max_size(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Bytes at which a container's log is rotated unless it says otherwise, 0 for a driver without files; as the engine has read it."""
-        found = _daemon()
-        options, changed_at = found or ({}, 0.0)
-        try:
-            why = unapplied(options, self.info(), changed_at=changed_at, started_at=_started())
-            size = log_max_size(options)
-        except DaemonError as error:
-            raise ProbeError(str(error)) from None
+        options, why, _info = self._settings()
+        size = _max_size(options or {})
         if why:
             raise ProbeError("the engine has not read %s: %s" % (DAEMON, "; ".join(why)), "systemctl restart docker")
         if size is None:
             raise ProbeError("logs of containers are never rotated: %s sets no log-opts.max-size" % DAEMON)
-        return Observation(size, "log driver %s in %s" % (log_driver(options), DAEMON))
+        return Observation(size, "log driver %s in %s" % (log_driver(options or {}), DAEMON))
+
+    def _settings(self) -> tuple[t.Optional[dict[str, t.Any]], list[str], t.Mapping[str, t.Any]]:
+        """(options of daemon.json or None without one, why the engine does not follow them, what it says of itself or {} where it is stopped)."""
+        found = _daemon()
+        info = self.info() if unit()[0] else {}
+        if found is None or not info:
+            return (found[0] if found else None), [], info
+        options, changed_at = found
+        try:
+            return options, unapplied(options, info, changed_at=changed_at, started_at=_started()), info
+        except DaemonError as error:
+            raise ProbeError(str(error)) from None
 
     def fact_address_pools(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """CIDRs that the engine takes new networks from; none are Docker's own."""
@@ -160,6 +168,13 @@ def _daemon() -> t.Optional[tuple[dict[str, t.Any], float]]:
         raise ProbeError(str(error), "dockerd --validate --config-file %s" % DAEMON) from None
 
 
+def _max_size(options: t.Mapping[str, t.Any]) -> t.Optional[int]:
+    try:
+        return log_max_size(options)
+    except DaemonError as error:
+        raise ProbeError(str(error)) from None
+
+
 def _started() -> t.Optional[int]:
     return parse_started(output_of(["systemctl", "show", "-p", "ExecMainStartTimestamp", "--timestamp=unix", "docker.service"]))
 
@@ -177,6 +192,14 @@ def services(containers: t.Iterable[tuple[str, t.Mapping[str, t.Any]]]) -> dict[
 def unit() -> tuple[bool, bool]:
     """(active, enabled) of docker.service."""
     return parse_unit(output_of(["systemctl", "show", "-p", "ActiveState", "-p", "UnitFileState", "docker.service"]))
+
+
+def parse_version(text: str) -> str:
+    """Version of the engine, of `dockerd --version`."""
+    found = re.match(r"Docker version ([^\s,]+)", text)
+    if not found:
+        raise ProbeError("dockerd does not say which version it is")
+    return found.group(1)
 
 
 def parse_unit(text: str) -> tuple[bool, bool]:
