@@ -98,6 +98,13 @@ def test_a_file_that_is_no_object_is_an_error(text):
         _docker_daemon.parse_options(text)
 
 
+def test_the_engine_of_a_host_that_the_role_made(captured):
+    info = json.loads(captured("docker-26.1.5-debian13-info"))
+    assert _docker_daemon.differing(OPTIONS, info) == []
+    assert _docker_daemon.parse_started(captured("systemctl-257-debian13-docker-started")) == 1795379227
+    assert _docker.parse_version(captured("dockerd-26.1.5-debian13-version")) == "26.1.5+dfsg1"
+
+
 def test_when_the_engine_began():
     assert _docker_daemon.parse_started("ExecMainStartTimestamp=@1700000000\n") == 1700000000
     assert _docker_daemon.parse_started("ExecMainStartTimestamp=\n") is None

@@ -130,6 +130,12 @@ def test_a_command_that_fails_is_named(host):
         host(dpkg_query=(2, "", "database locked\n"))
 
 
+def test_captured_states(captured):
+    assert _docker_state.parse_packages(captured("dpkg-query-1.22.22-debian13-status"))[0] >= {"docker.io", "docker-cli", "docker-compose", "containerd"}
+    assert _docker_state.parse_units(captured("systemctl-257-debian13-docker-and-timer")) == [{"active": True, "enabled": True}] * 2
+    assert _docker_state.compose_version(json.loads(captured("docker-26.1.5-debian13-info"))) == "2.26.1-4"
+
+
 def test_a_client_without_compose():
     assert _docker_state.compose_version({}) == "0"
     assert _docker_state.compose_version({"ClientInfo": {"Plugins": [{"Name": "buildx", "Version": "v0.13.1"}]}}) == "0"
