@@ -18,7 +18,7 @@ from .conftest import APP, await_, containers, lab, on, take_away
 
 HOST = "lab-watch"
 PROVISION, VERIFY, DEPLOY = "playbooks/provision.yml", "playbooks/verify.yml", "playbooks/deploy.yml"
-VARIABLES = "inventories/lab/group_vars/all/docker.yml"
+VARIABLES = "inventories/lab/host_vars/%s.yml" % HOST
 TAGS = ("--tags", "docker,probe_libraries")
 SNAPSHOT = (ROOT / "tests" / "lab" / "snapshot.sh").read_text()
 
@@ -67,6 +67,7 @@ def unmet(done: Played) -> dict[str, str]:
 
 
 def variables(project: Project, **values: t.Any) -> None:
+    (project.inventory / "host_vars").mkdir(exist_ok=True)
     project.edit(VARIABLES, lambda _: values)
 
 
@@ -150,7 +151,9 @@ def test_the_check_module_says_what_verify_says(role: Played, bare: Project) -> 
     command = ["ansible", HOST, "-i", str(bare.inventory), "-b", "-m", "gonogo.preflight.docker_check"]
     environment = dict(os.environ, ANSIBLE_STDOUT_CALLBACK="minimal", ANSIBLE_CALLBACK_RESULT_FORMAT="json", ANSIBLE_NOCOLOR="1")
     for options, code in (({}, 0), ({"minimum_version": "99"}, 2), ({"minimum_version": "99", "enforce": False}, 0)):
-        done = subprocess.run([*command, "-a", json.dumps(options)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False)
+        done = subprocess.run(
+            [*command, *(["-a", json.dumps(options)] if options else [])], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False
+        )
         assert done.returncode == code, done.stdout + done.stderr
         result, _end = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("=> ") + 3 :])
         seen = {one["id"]: (one["status"], one["observed"], one["expected"]) for one in result["results"]}
@@ -180,7 +183,7 @@ def test_settings_reach_file_and_engine_and_containers_live_on(role: Played, one
     assert "slow" in info("Runtimes") and info("Debug") == "true"
     assert applied(one).changed() == 0
     assert sleeper() == started
-    one.edit(VARIABLES, lambda _: {})
+    variables(one)
     assert applied(one).changed() == 2
     assert sleeper() == started
     on(HOST, "docker", "rm", "-f", "sleeper")
@@ -194,7 +197,7 @@ def test_settings_that_the_engine_does_not_start_with_are_taken_back(role: Playe
     assert "The engine does not run with these settings" in done.output and "docker_daemon_options" in done.output and "zfs" in done.output
     assert on(HOST, "cat", "/etc/docker/daemon.json") == before
     assert info("Driver") != "zfs"
-    one.edit(VARIABLES, lambda _: {})
+    variables(one)
     assert applied(one).changed() == 0
 
 
@@ -378,7 +381,7 @@ def test_the_timer_can_be_switched_off(role: Played, one: Project) -> None:
     applied(one)
     assert applied(one).changed() == 0
     assert set(unmet(one.play(VERIFY))) == {"docker.prune"}
-    one.edit(VARIABLES, lambda _: {})
+    variables(one)
     applied(one)
     assert not unmet(one.play(VERIFY))
 
@@ -412,7 +415,7 @@ def test_packages_of_the_vendor_by_a_key_that_is_known(one: Project, tmp_path: p
     (tmp_path / "docker.asc").unlink()
     assert applied(one).changed() == 0
 
-    one.edit(VARIABLES, lambda _: {})
+    variables(one)
     back = one.play(PROVISION, *TAGS)
     assert back.code != 0 and "docker_source is distribution, but packages of the other source are installed" in " ".join(back.output.split())
 

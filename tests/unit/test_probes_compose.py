@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes import _base, _compose
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
 
-GOOD = "docker-compose-2.26.1-debian13-config"
+GOOD = "docker-compose-2.26.1-debian13-config-release"
 FAULTS = "docker-compose-2.26.1-debian13-config-faults"
 RULE = {"name": "web", "port": 80, "protocol": "tcp", "source": "any", "publisher": "docker"}
 FACTS = ("privileged", "undeclared_ports", "unhealthy", "unlimited", "unpinned", "unrestarted")
