@@ -21,10 +21,9 @@ _COMPOSE = {
     "compose.restart": "unrestarted",
     "compose.pinned": "unpinned",
     "compose.privileged": "privileged",
-    "compose.limits": "unlimited",
     "compose.ports": "undeclared_ports",
 }
-_FURTHER = {"compose.limits": ("resources",), "compose.ports": ("declared",)}
+_LIMITS = {"memory": "compose.limits", "cpu": "compose.limits.cpu"}
 
 
 def checks_of(options: Options) -> list[Check]:
@@ -59,8 +58,9 @@ def _prune(options: Options) -> list[Check]:
 
 
 def _compose(options: Options) -> list[Check]:
-    found = []
-    for item, fact in _COMPOSE.items():
-        further = {name: options[name] for name in _FURTHER.get(item, ())}
-        found.append(Check(item, "compose", {"fact": fact, "file": options["compose_file"], **further}, _NONE, option="compose_file", mend=_DEPLOY))
-    return found
+    asked: dict[str, dict[str, t.Any]] = {item: {"fact": fact} for item, fact in _COMPOSE.items()}
+    asked["compose.ports"]["declared"] = options["declared"]
+    asked.update((_LIMITS[one], {"fact": "unlimited", "resources": [one]}) for one in options["resources"])
+    return [
+        Check(item, "compose", {"file": options["compose_file"], **arguments}, _NONE, option="compose_file", mend=_DEPLOY) for item, arguments in asked.items()
+    ]

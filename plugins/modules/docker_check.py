@@ -44,9 +44,10 @@ options:
       - Without it, no service is.
     type: path
   resources:
-    description: Resources of which every service of O(compose_file) needs a limit, V(memory) and V(cpu).
+    description: Resources of which every service of O(compose_file) needs a limit.
     type: list
     elements: str
+    choices: [memory, cpu]
     default: [memory, cpu]
   declared:
     description:
@@ -104,7 +105,7 @@ SPEC = {
     "log_max_size": {"type": "str", "default": "100MB"},
     "pruned_within": {"type": "str", "default": "2d"},
     "compose_file": {"type": "path"},
-    "resources": {"type": "list", "elements": "str", "default": ["memory", "cpu"]},
+    "resources": {"type": "list", "elements": "str", "choices": ["memory", "cpu"], "default": ["memory", "cpu"]},
     "declared": {"type": "list", "elements": "dict", "default": []},
     "enforce": {"type": "bool", "default": True},
 }

@@ -70,9 +70,10 @@ def test_what_a_compose_file_is_asked_with(checks):
     asked = []
     chosen = checks(compose_file=FILE, resources=["memory"], declared=rules)
     results_of(list(chosen.values()), ask=lambda items: asked.extend(items) or [])
-    by_fact = {one["with"]["fact"]: one["with"] for one in asked if one["probe"] == "compose"}
-    assert by_fact["unlimited"]["resources"] == ["memory"] and by_fact["undeclared_ports"]["declared"] == rules
-    assert {one["file"] for one in by_fact.values()} == {FILE}
+    by_item = {one["id"]: one["with"] for one in asked if one["probe"] == "compose"}
+    assert by_item["compose.limits"]["resources"] == ["memory"] and "compose.limits.cpu" not in by_item
+    assert by_item["compose.ports"]["declared"] == rules
+    assert {one["file"] for one in by_item.values()} == {FILE}
 
 
 def test_every_check_says_what_mends_it(checks):

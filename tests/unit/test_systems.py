@@ -23,7 +23,7 @@ CHECKLISTS = {name: load_checklist(str(ROOT / "checklists" / (name + ".yml")), C
 OWN = {
     *("fw.ssh.reachable", "pg.reachable", "redis.reachable"),
     *("docker.daemon.config", "docker.prune", "docker.prune.ran", "docker.snap"),
-    *("compose.healthcheck", "compose.limits", "compose.pinned", "compose.ports", "compose.privileged", "compose.restart"),
+    *("compose.healthcheck", "compose.limits", "compose.limits.cpu", "compose.pinned", "compose.ports", "compose.privileged", "compose.restart"),
 }
 GROUPS = {"all", "app", "db", "cache", "gpu", "control"}
 
