@@ -42,6 +42,7 @@ def look(run: Run, *, packages: t.Sequence[str], key: str) -> dict[str, t.Any]:
         "snap": sorted(path for pattern in SNAP for path in glob.glob(pattern)),
         "active": docker["active"],
         "enabled": docker["enabled"],
+        "failed": docker["failed"],
         "answers": info is not None,
         "version": str((info or {}).get("ServerVersion", "")),
         "compose_version": compose_version(info or {}),
@@ -49,7 +50,7 @@ def look(run: Run, *, packages: t.Sequence[str], key: str) -> dict[str, t.Any]:
         "live_restore": bool((info or {}).get("LiveRestoreEnabled")),
         "daemon": _text(DAEMON),
         "unapplied": _unapplied(run, info) if info else [],
-        "timer": timer,
+        "timer": {"active": timer["active"], "enabled": timer["enabled"]},
         "pruned": os.path.exists(MEMORY),
         "keys": _keys(_text(key)),
     }
@@ -71,13 +72,14 @@ def parse_packages(text: str) -> tuple[set[str], set[str]]:
 
 
 def parse_units(text: str) -> list[dict[str, bool]]:
-    """{"active", "enabled"} of each unit, in the order asked, of `systemctl show`; raises StateError."""
+    """{"active", "failed", "enabled"} of each unit, in the order asked, of `systemctl show`; raises StateError."""
     found = []
     for block in text.strip().split("\n\n"):
         fields = dict(line.partition("=")[::2] for line in block.splitlines())
         if "ActiveState" not in fields:
             raise StateError("systemctl does not say what state the units are in")
-        found.append({"active": fields["ActiveState"] == "active", "enabled": fields.get("UnitFileState") == "enabled"})
+        state = fields["ActiveState"]
+        found.append({"active": state == "active", "failed": state == "failed", "enabled": fields.get("UnitFileState") == "enabled"})
     return found
 
 

@@ -72,6 +72,10 @@ enabled:
   description: Whether it is started at boot.
   returned: success
   type: bool
+failed:
+  description: Whether it failed, so that systemd may refuse to start it again.
+  returned: success
+  type: bool
 answers:
   description: Whether the engine answers.
   returned: success

@@ -228,6 +228,15 @@ def test_a_stopped_engine_is_started_and_an_engine_that_is_not_enabled_is(role: 
     assert applied(one).changed() == 0
 
 
+def test_an_engine_that_failed_over_a_broken_file_is_mended(role: Played, one: Project) -> None:
+    """systemd has given up on it: three failures within a minute."""
+    on(HOST, "sh", "-c", "echo '{' >/etc/docker/daemon.json; for i in 1 2 3 4; do systemctl restart docker; done", check=False)
+    assert set(unmet(one.play(VERIFY))) == {"docker.daemon.running", "docker.daemon.config", "log.rotation"}
+    assert applied(one).changed() == 3
+    assert applied(one).changed() == 0
+    assert not unmet(one.play(VERIFY))
+
+
 # What is refused
 
 

@@ -61,6 +61,7 @@ def test_a_host_as_the_role_makes_it(host):
         "snap": [],
         "active": True,
         "enabled": True,
+        "failed": False,
         "answers": True,
         "version": "26.1.5+dfsg1",
         "compose_version": "2.26.1-4",
@@ -77,6 +78,7 @@ def test_a_host_as_the_role_makes_it(host):
 @pytest.mark.parametrize("state", ["inactive", "failed", "activating"])
 def test_an_engine_that_does_not_run_is_not_asked(host, state):
     seen = host(state=state)
+    assert seen["failed"] is (state == "failed")
     assert (seen["active"], seen["answers"], seen["version"], seen["compose_version"], seen["unapplied"]) == (False, False, "", "0", [])
     assert not any("docker info" in line for line in host.asked)
 
@@ -132,7 +134,10 @@ def test_a_command_that_fails_is_named(host):
 
 def test_captured_states(captured):
     assert _docker_state.parse_packages(captured("dpkg-query-1.22.22-debian13-status"))[0] >= {"docker.io", "docker-cli", "docker-compose", "containerd"}
-    assert _docker_state.parse_units(captured("systemctl-257-debian13-docker-and-timer")) == [{"active": True, "enabled": True}] * 2
+    assert _docker_state.parse_units(captured("systemctl-257-debian13-docker-and-timer")) == [
+        {"active": True, "failed": False, "enabled": True},
+        {"active": True, "failed": False, "enabled": True},
+    ]
     assert _docker_state.compose_version(json.loads(captured("docker-26.1.5-debian13-info"))) == "2.26.1-4"
 
 
