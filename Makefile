@@ -14,7 +14,7 @@ unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 # Run tests with the oldest and with the newest ansible-core.
 on_each_core = for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q $(1); done
 
-.PHONY: help setup lab app lint unit browser pictures scenarios matrix test test-long demo demo-nogo schema benchmark-verify clean
+.PHONY: help setup lab app lint unit browser pictures scenarios matrix test test-long demo demo-nogo schema benchmark-verify benchmark-converge clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -87,6 +87,9 @@ schema: setup ## Write checklists/schema.json anew
 
 benchmark-verify: app .venv-bench/.ready ## Time verification beside other ways to check the same, write docs/benchmarks.md
 	@$(BIN)/python benchmarks/verify/run.py
+
+benchmark-converge: app ## Time provisioning of a bare and of a converged host, write docs/benchmarks.md
+	@$(BIN)/python benchmarks/converge/run.py
 
 clean: ## Remove the lab and everything that make has made
 	@python3 lab/lab.py clean

@@ -401,26 +401,3 @@ def test_a_key_is_tried_and_shown_nowhere(monkeypatch, item, name, sent):
     assert all(url.startswith("https://") and "k3y" not in url for url, _query in asked)
     with pytest.raises(ProbeError, match="no value was given for the secret " + name):
         met(item, **ask)
-
-
-# Docker's log
-
-
-@pytest.mark.parametrize(
-    ("text", "passes"),
-    [
-        ('{"log-opts": {"max-size": "10m"}}', True),
-        ('{"log-opts": {"max-size": "1g"}}', False),
-        ('{"log-opts": {"max-file": "3"}}', False),
-        ("{}", False),
-        (None, False),
-    ],
-)
-def test_logs_that_are_never_rotated_are_a_failure_and_no_error(tmp_path, text, passes):
-    item = CATALOGUE["log.rotation"]
-    assert item.severity == "warn"
-    path = tmp_path / "daemon.json"
-    if text is not None:
-        path.write_text(text)
-    seen = PROBES[item.probe]({}).observe({**filled("log.rotation"), "path": str(path)})
-    assert _expect.judge(seen.value, item.expect) is passes

@@ -52,6 +52,7 @@ def error(kind, **arguments):
 
 PARSERS = [
     (_docker.parse_unit, ()),
+    (_docker.parse_version, ()),
     (_fail2ban.parse_jails, ()),
     (_fail2ban.parse_actions, ()),
     (_hardware.parse_meminfo, ()),

@@ -125,7 +125,7 @@ def test_a_stopped_engine_is_not_connected_to(engine):
     double = engine(active=False)
     probe = _docker.DockerProbe({})
     assert probe.observe({"fact": "daemon"}).value == {"active": False, "enabled": True, "answers": False}
-    assert error(probe, fact="version") == ("docker.service is not active", "systemctl start docker")
+    assert error(probe, fact="storage") == ("docker.service is not active", "systemctl start docker")
     assert double.asked == []
 
 

@@ -9,6 +9,7 @@ import typing as t
 from . import (
     _ci,
     _command,
+    _compose,
     _docker,
     _environment,
     _fail2ban,
@@ -37,6 +38,7 @@ __all__ = ["PROBES"]
 PROBES: t.Mapping[str, type[Probe]] = {
     "ci": _ci.CiProbe,
     "command": _command.CommandProbe,
+    "compose": _compose.ComposeProbe,
     "docker": _docker.DockerProbe,
     "environment": _environment.EnvironmentProbe,
     "fail2ban": _fail2ban.Fail2banProbe,

@@ -4,22 +4,34 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import typing as t
 
+from .._docker_daemon import DAEMON, SNAP, DaemonError, log_driver, log_max_size, parse_options, parse_started, unapplied
 from .._services import Service, declared, not_up, state_of
 from ._base import Observation, Probe, ProbeError, finished, output_of
+from ._files import contents
 
-__all__ = ["DockerProbe", "parse_unit", "services"]
+__all__ = ["DockerProbe", "parse_unit", "parse_version", "services"]
 
 _TIMEOUT = 8
 _LABEL = "com.docker.compose.%s=%s"
 _SERVICE = "com.docker.compose.service"
+_LARGEST = 1024 * 1024
 
 
 class DockerProbe(Probe):
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["compose_version", "daemon", "project", "release", "version"]},
+        "fact": {
+            "type": "str",
+            "required": True,
+            "choices": [
+                *("address_pools", "compose_version", "config", "daemon", "log_max_size", "project", "release", "runtimes", "snap"),
+                *("storage", "version"),
+            ],
+        },
         "project": {"type": "str"},
         "path": {"type": "str"},
     }
@@ -27,6 +39,7 @@ class DockerProbe(Probe):
     def __init__(self, secrets: t.Mapping[str, str]) -> None:
         super().__init__(secrets)
         self._connection: t.Any = None
+        self._told: t.Optional[t.Mapping[str, t.Any]] = None
 
     def client(self) -> t.Any:
         """A client of the local socket; raises ProbeError when the SDK is missing, or the engine is stopped or silent."""
@@ -44,9 +57,17 @@ class DockerProbe(Probe):
             self._connection = client
         return self._connection
 
+    def info(self) -> t.Mapping[str, t.Any]:
+        """What the engine says of itself (GET /info)."""
+        if self._told is None:
+            self._told = self.client().info()
+        return self._told
+
     def fact_version(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Version of the engine that is running, not of the client."""
-        return Observation(self.client().version()["Version"], "GET /version of the engine")
+        """Version of the engine that is running, not of the client; of the installed one where none runs."""
+        if unit()[0]:
+            return Observation(self.client().version()["Version"], "GET /version of the engine")
+        return Observation(parse_version(output_of(["dockerd", "--version"], package="docker.io")), "dockerd --version; the engine is stopped")
 
     def fact_compose_version(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Version of the Compose plugin."""
@@ -56,8 +77,67 @@ class DockerProbe(Probe):
     def fact_daemon(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """{"active", "enabled", "answers"} of docker.service and the engine; one that is active and silent is an error."""
         active, enabled = unit()
-        answers = active and bool(self.client().info()["ID"])
+        answers = active and bool(self.info()["ID"])
         return Observation({"active": active, "enabled": enabled, "answers": answers}, "docker.service and GET /info of the engine")
+
+    def fact_config(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """{"applied", "live_restore", "logs_rotated"}: what daemon.json asks for, and whether the engine that runs has read it.
+
+        A stopped engine will read it when it starts; that it is stopped is what fact daemon tells.
+        """
+        options, why, info = self._settings()
+        if options is None:
+            return Observation({"applied": False, "live_restore": False, "logs_rotated": False}, "there is no %s" % DAEMON)
+        value = {
+            "applied": not why,
+            "live_restore": bool(options.get("live-restore")) and info.get("LiveRestoreEnabled", True) is True,
+            "logs_rotated": _max_size(options) is not None and info.get("LoggingDriver", log_driver(options)) == log_driver(options),
+        }
+        place = "GET /info of the engine" if info else "the engine is stopped"
+        return Observation(value, "%s; %s%s" % (DAEMON, place, "".join("; " + one for one in why)))
+
+    def fact_log_max_size(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Bytes at which Docker rotates a container's log unless it says otherwise, as the engine has read it; 0: it never does."""
+        options, why, _info = self._settings()
+        size = _max_size(options or {})
+        if why:
+            raise ProbeError("the engine has not read %s: %s" % (DAEMON, "; ".join(why)), "systemctl restart docker")
+        evidence = "log driver %s in %s" % (log_driver(options or {}), DAEMON)
+        if not size:
+            evidence += "; Docker rotates no files of such a driver" if size == 0 else ", without log-opts.max-size"
+        return Observation(size or 0, evidence)
+
+    def _settings(self) -> tuple[t.Optional[dict[str, t.Any]], list[str], t.Mapping[str, t.Any]]:
+        """(options of daemon.json or None without one, why the engine does not follow them, what it says of itself or {} where it is stopped)."""
+        found = _daemon()
+        info = self.info() if unit()[0] else {}
+        if found is None or not info:
+            return (found[0] if found else None), [], info
+        options, changed_at = found
+        try:
+            return options, unapplied(options, info, changed_at=changed_at, started_at=_started()), info
+        except DaemonError as error:
+            raise ProbeError(str(error)) from None
+
+    def fact_address_pools(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """CIDRs that the engine takes new networks from; none are Docker's own."""
+        pools = self.info().get("DefaultAddressPools") or []
+        return Observation(sorted(pool["Base"] for pool in pools), "GET /info of the engine")
+
+    def fact_runtimes(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Names of the runtimes that the engine can start containers with."""
+        info = self.info()
+        return Observation(sorted(info.get("Runtimes") or {}), "GET /info of the engine; %s by default" % info.get("DefaultRuntime"))
+
+    def fact_storage(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """The storage driver of the engine."""
+        info = self.info()
+        return Observation(info["Driver"], "GET /info of the engine; %s" % info.get("DockerRootDir"))
+
+    def fact_snap(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Where the Docker of Ubuntu's snap has left its traces."""
+        found = sorted(path for pattern in SNAP for path in glob.glob(pattern))
+        return Observation(found, "looked for %s" % ", ".join(SNAP))
 
     def fact_project(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """{service: "healthy" or what its containers are instead} of Compose project `project`."""
@@ -98,6 +178,32 @@ def _library() -> t.Any:
     return docker
 
 
+def _daemon() -> t.Optional[tuple[dict[str, t.Any], float]]:
+    """(options, time of the last change) of daemon.json, None where there is none."""
+    try:
+        # Not the time of its content alone: a file that was moved here is new to the engine, however old it is.
+        changed_at = os.stat(DAEMON).st_ctime
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ProbeError("%s cannot be read: %s" % (DAEMON, error.strerror)) from None
+    try:
+        return parse_options(contents(DAEMON, _LARGEST).decode(errors="replace")), changed_at
+    except DaemonError as error:
+        raise ProbeError(str(error), "dockerd --validate --config-file %s" % DAEMON) from None
+
+
+def _max_size(options: t.Mapping[str, t.Any]) -> t.Optional[int]:
+    try:
+        return log_max_size(options)
+    except DaemonError as error:
+        raise ProbeError(str(error)) from None
+
+
+def _started() -> t.Optional[int]:
+    return parse_started(output_of(["systemctl", "show", "-p", "ExecMainStartTimestamp", "--timestamp=unix", "docker.service"]))
+
+
 def services(containers: t.Iterable[tuple[str, t.Mapping[str, t.Any]]]) -> dict[str, str]:
     """{service: what its containers are} of (service, State of `docker inspect`)."""
     found: dict[str, set[str]] = {}
@@ -128,6 +234,14 @@ def _declared(path: str, project: str) -> dict[str, Service]:
 def unit() -> tuple[bool, bool]:
     """(active, enabled) of docker.service."""
     return parse_unit(output_of(["systemctl", "show", "-p", "ActiveState", "-p", "UnitFileState", "docker.service"]))
+
+
+def parse_version(text: str) -> str:
+    """Version of the engine, of `dockerd --version`."""
+    found = re.match(r"Docker version ([^\s,]+)", text)
+    if not found:
+        raise ProbeError("dockerd does not say which version it is")
+    return found.group(1)
 
 
 def parse_unit(text: str) -> tuple[bool, bool]:
