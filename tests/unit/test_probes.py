@@ -15,11 +15,14 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._probes import (
     _fail2ban,
     _hardware,
     _os,
+    _os_kernel,
+    _os_systemd,
+    _os_unattended,
     _sshd,
+    _storage,
     _ufw,
 )
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError, output_of
-    _storage,
 
 GARBAGE = ["", "\n", "\0\0\0", "<html>502 Bad Gateway</html>", "Segmentation fault", "é\n" * 3]
 
@@ -60,6 +63,11 @@ PARSERS = [
     (_hardware.parse_default_interface6, ()),
     (_hardware.parse_zfs_encryption, ()),
     (_storage.parse_mount, ("/",)),
+    (_os_kernel.parse_huge_pages, ()),
+    (_os_systemd.parse_hard_limit, ()),
+    (_os_systemd.parse_properties, ()),
+    (_os_systemd.parse_size, ()),
+    (_os_unattended.parse_apt_config, ()),
     (_os.parse_pending, ()),
     (_os.parse_release, ()),
     (_os.parse_swaps, ()),
@@ -169,6 +177,14 @@ def test_pending(captured, name, packages, kept_back):
     assert _os.parse_pending(captured(name)) == (packages, kept_back)
 
 
+def test_updates_that_ubuntu_phases_or_sells_are_not_pending(captured):
+    """apt-get keeps back what is phased; what a subscription would bring it does not know, and apt(8) alone advertises it."""
+    said = "The following upgrades have been deferred due to phasing:\n  libnss-systemd systemd\n"
+    esm = "Get more security updates through Ubuntu Pro with 'esm-apps' enabled:\n  libavcodec60 imagemagick\n"
+    text = captured("apt-2.8.4-ubuntu24.04-kept-back").replace("Inst base-files", said + esm + "Inst base-files", 1)
+    assert _os.parse_pending(text) == (["base-files"], 1)
+
+
 def test_pending_counts_what_is_new_or_downgraded():
     text = "1 upgraded, 2 newly installed, 1 downgraded, 3 to remove and 0 not upgraded.\nInst a (1)\nInst b (1)\nInst c (1)\nInst d (1)\nRemv e [1]\n"
     assert _os.parse_pending(text) == (["a", "b", "c", "d"], 0)
@@ -224,7 +240,6 @@ def test_old_lists_say_nothing_about_what_is_pending(apt, commands, monkeypatch,
     os.utime(lists, (moment, moment))
     monkeypatch.setattr(_os, "_LISTS", str(lists))
     monkeypatch.setattr(_os, "_STAMP", str(stamp))
-    monkeypatch.setattr(_os, "_REBOOT", str(stamp))
     commands(_os, {"dpkg-query": "dpkg-query-1.22.22-debian13-installed", "apt-cache": "apt-3.0.4-debian13-none", "apt-get": "apt-3.0.4-debian13-none"})
     if old:
         assert "days ago (at most 2)" in error(_os.OsProbe, fact="pending")
@@ -267,7 +282,6 @@ def test_updates_are_simulated_unless_it_is_certain_that_there_are_none(apt, cap
     os.utime(lists)
     monkeypatch.setattr(_os, "_LISTS", str(lists))
     monkeypatch.setattr(_os, "_STAMP", str(stamp))
-    monkeypatch.setattr(_os, "_REBOOT", str(stamp) + ".none")
     answers = {"dpkg-query": "ii  bash\n", "policy": policy, "check": check, "full-upgrade": captured("apt-3.0.4-debian13-pending")}
 
     def output(arguments, **_options):
@@ -280,16 +294,6 @@ def test_updates_are_simulated_unless_it_is_certain_that_there_are_none(apt, cap
     assert value(_os.OsProbe, fact="pending") == (["openssl-provider-legacy", "libssl3t64", "openssl"] if simulated else [])
 
 
-def test_a_reboot_that_is_due_is_pending(apt, commands, monkeypatch, tmp_path):
-    lists, stamp = apt
-    (tmp_path / "reboot-required").touch()
-    monkeypatch.setattr(_os, "_LISTS", str(lists))
-    monkeypatch.setattr(_os, "_STAMP", str(stamp))
-    monkeypatch.setattr(_os, "_REBOOT", str(tmp_path / "reboot-required"))
-    commands(_os, {"dpkg-query": "dpkg-query-1.22.22-debian13-installed", "apt-cache": "apt-3.0.4-debian13-none", "apt-get": "apt-3.0.4-debian13-none"})
-    assert value(_os.OsProbe, fact="pending") == ["reboot"]
-
-
 @pytest.mark.parametrize(
     ("name", "leap", "reference", "clock"),
     [
@@ -299,8 +303,10 @@ def test_a_reboot_that_is_due_is_pending(apt, commands, monkeypatch, tmp_path):
         ("chronyc-4.6.1-debian13-unsynchronised", "Not synchronised", "00000000", "not synchronised"),
     ],
 )
-def test_time(commands, captured, name, leap, reference, clock):
-    assert _os.parse_tracking(captured(name)) == (leap, reference)
+def test_time(commands, captured, monkeypatch, name, leap, reference, clock):
+    found = _os.parse_tracking(captured(name))
+    assert (found.leap, found.reference) == (leap, reference)
+    monkeypatch.setattr(_os.time, "time", lambda: found.updated + 60)
     commands(_os, {"chronyc": name})
     assert value(_os.OsProbe, fact="clock") == clock
 
@@ -308,7 +314,27 @@ def test_time(commands, captured, name, leap, reference, clock):
 def test_a_leap_second_leaves_the_clock_synchronised(captured, monkeypatch):
     text = captured("chronyc-4.6.1-debian13-synchronised").replace("Normal", "Insert second")
     monkeypatch.setattr(_os, "output_of", lambda *_arguments, **_options: text)
+    monkeypatch.setattr(_os.time, "time", lambda: _os.parse_tracking(text).updated + 60)
     assert value(_os.OsProbe, fact="clock") == "synchronised"
+
+
+@pytest.mark.parametrize(
+    ("interval", "hours", "clock"),
+    [("129.8", 2.9, "synchronised"), ("129.8", 3.1, "not synchronised"), ("16384.0", 18, "synchronised"), ("16384.0", 19, "not synchronised")],
+)
+def test_a_clock_that_no_server_has_corrected_for_hours_is_not_synchronised(captured, monkeypatch, interval, hours, clock):
+    """chronyd's leap status stays Normal when its servers are gone."""
+    text = captured("chronyc-4.6.1-debian13-synchronised").replace(",129.8,", ",%s," % interval)
+    monkeypatch.setattr(_os, "output_of", lambda *_arguments, **_options: text)
+    monkeypatch.setattr(_os.time, "time", lambda: _os.parse_tracking(text).updated + hours * 3600)
+    assert value(_os.OsProbe, fact="clock") == clock
+
+
+def test_the_most_that_the_clock_may_be_off(commands):
+    commands(_os, {"chronyc": "chronyc-4.6.1-debian13-synchronised"})
+    assert value(_os.OsProbe, fact="clock_error") == round(0.00000094 + 0.00002204 + 0.000036041 / 2, 6)
+    commands(_os, {"chronyc": "chronyc-4.6.1-debian13-unsynchronised"})
+    assert error(_os.OsProbe, fact="clock_error") == "the clock is not synchronised: leap status Not synchronised"
 
 
 def test_a_silent_chrony_is_an_error(commands):
@@ -370,8 +396,10 @@ FSTAB = "# <file system> <mount point>\nUUID=1 / ext4 errors=remount-ro 0 1\n\n#
 def test_swap_is_what_is_used_and_what_the_next_boot_brings_back(monkeypatch):
     texts = {"/proc/swaps": SWAPS + "/dev/sda2                               partition\t2097148\t0\t-2\n", "/etc/fstab": FSTAB}
     monkeypatch.setattr(_os, "_read", lambda path, missing=None: texts[path])
-    assert value(_os.OsProbe, fact="swap") == ["/dev/sda2", "UUID=2 (fstab)", "/swap.img (fstab)"]
+    monkeypatch.setattr(_os._os_systemd, "swap_units", lambda: ["dev-zram0.swap"])
+    assert value(_os.OsProbe, fact="swap") == ["/dev/sda2", "UUID=2 (fstab)", "/swap.img (fstab)", "dev-zram0.swap (systemd)"]
     texts.update({"/proc/swaps": SWAPS, "/etc/fstab": ""})
+    monkeypatch.setattr(_os._os_systemd, "swap_units", list)
     assert value(_os.OsProbe, fact="swap") == []
 
 
