@@ -16,6 +16,8 @@ __all__ = [
     "as_path",
     "due_reboot",
     "huge_pages",
+    "is_pattern",
+    "matching",
     "newer_kernel",
     "parse_boot_huge_pages",
     "parse_huge_pages",
@@ -59,9 +61,9 @@ def setting(name: str) -> Observation:
 
 def _stated(name: str, rules: Rules) -> list[str]:
     """What is said of one name of sysctl.d."""
-    paths = _matching(name)
+    paths = matching(name, _SYS)
     if not paths:
-        return [] if _is_pattern(name) else ["%s (not in this kernel)" % _dotted(name)]
+        return [] if is_pattern(name) else ["%s (not in this kernel)" % _dotted(name)]
     values = {path: (_live(path), planned(path, rules)) for path in paths}
     unlike = {path: value for path, value in values.items() if value[0] != value[1]}
     if unlike:
@@ -69,12 +71,11 @@ def _stated(name: str, rules: Rules) -> list[str]:
     return ["%s=%s" % (_dotted(name), value) for value in dict.fromkeys(live for live, _later in values.values())]
 
 
-def _matching(name: str) -> list[str]:
-    """Paths below /proc/sys of a name or pattern, those that can be read."""
-    if not _is_pattern(name):
-        return [name] if _live(name) is not None else []
-    found = sorted(os.path.relpath(path, _SYS) for path in glob.glob(os.path.join(glob.escape(_SYS), name)))
-    return [path for path in found if _live(path) is not None]
+def matching(path: str, root: str) -> list[str]:
+    """Paths below `root` that a path or a pattern names, those that are there."""
+    if not is_pattern(path):
+        return [path] if os.path.exists(os.path.join(root, path)) else []
+    return sorted(os.path.relpath(one, root) for one in glob.glob(os.path.join(glob.escape(root), path)))
 
 
 def _live(path: str) -> t.Optional[str]:
@@ -124,7 +125,7 @@ def _dotted(path: str) -> str:
     return path.translate({ord("."): "/", ord("/"): "."})
 
 
-def _is_pattern(name: str) -> bool:
+def is_pattern(name: str) -> bool:
     return any(letter in name for letter in "*?[")
 
 
