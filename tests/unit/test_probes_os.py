@@ -199,12 +199,17 @@ def test_settings_that_are_as_their_files_say(kernel):
 
 
 def test_settings_that_differ_are_told_with_both_values(kernel):
-    kernel(dict(LIVE, **{"kernel.dmesg_restrict": 0, "net.ipv4.conf.eth0.accept_redirects": 1}), TEXT + "kernel.yama.ptrace_scope = 1\n-vm.no*.such = 2\n")
+    kernel(dict(LIVE, **{"kernel.dmesg_restrict": 0, "net.ipv4.conf.eth0.accept_redirects": 1}), TEXT + "kernel.yama.ptrace_scope = 1\n-kernel.no*.such = 2\n")
     assert value(fact="settings") == [
         "kernel.dmesg_restrict=0 (1 after a boot)",
         "kernel.yama.ptrace_scope (not in this kernel)",
         "net.ipv4.conf.eth0.accept_redirects=1 (0 after a boot)",
     ]
+
+
+def test_a_kernel_without_ipv6_has_nothing_of_it_to_close(kernel):
+    kernel(LIVE, TEXT + "-net.ipv6.conf.*.accept_redirects = 0\n-net.ipv4.none.*.x = 1\n")
+    assert value(fact="settings") == ["kernel.dmesg_restrict=1", "net.ipv4.conf.*.accept_redirects=0", "net.ipv6.conf.*.accept_redirects=0"]
 
 
 @pytest.mark.parametrize(

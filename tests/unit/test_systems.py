@@ -21,6 +21,9 @@ SYSTEMS = json.loads((pathlib.Path(__file__).parent / "systems.json").read_text(
 CHECKLISTS = {name: load_checklist(str(ROOT / "checklists" / (name + ".yml")), CATALOGUE) for name in SYSTEMS}
 # No document asks these; what the documents do ask depends on them.
 OWN = {"fw.ssh.reachable", "pg.reachable", "redis.reachable"}
+# Nor these, of the host itself.
+OWN |= {"infra.disk.free", "os.reboot", "os.services.current", "os.kernel", "os.unattended", "os.unattended.blacklist", "os.unattended.reboot"}
+OWN |= {"os.ntp.offset", "os.overcommit", "os.thp", "os.limits", "os.journal", "os.journal.size", "os.sysctl", "os.ptrace"}
 GROUPS = {"all", "app", "db", "cache", "gpu", "control"}
 
 

@@ -53,14 +53,16 @@ class Tracking(t.NamedTuple):
 
     :ivar updated: when a source last corrected it, seconds since the epoch.
     :ivar interval: seconds between the last two corrections.
-    :ivar error: seconds that the clock is off at most.
+    :ivar offset: seconds that the clock is off, as chronyd reckons.
+    :ivar bound: seconds that it is off at most.
     """
 
     leap: str
     reference: str
     updated: float
     interval: float
-    error: float
+    offset: float
+    bound: float
 
 
 class OsProbe(Probe):
@@ -70,7 +72,7 @@ class OsProbe(Probe):
             "required": True,
             "choices": [
                 "clock",
-                "clock_error",
+                "clock_offset",
                 "journal",
                 "journal_limit",
                 "kernel",
@@ -110,12 +112,11 @@ class OsProbe(Probe):
         evidence = "chronyc tracking: leap status %s, reference %s, last corrected %.0f s ago" % (found.leap, found.reference, age)
         return Observation(state, evidence)
 
-    def fact_clock_error(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Seconds that the clock is off at most, by chronyd's own reckoning; raises ProbeError where it follows no source."""
+    def fact_clock_offset(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Seconds that the clock is off, by chronyd's own reckoning. Whether that is synchronised is what fact clock says."""
         found = _tracking()
-        if found.leap not in _SYNCHRONISED:
-            raise ProbeError("the clock is not synchronised: leap status %s" % found.leap, "chronyc sources")
-        return Observation(round(found.error, 6), "chronyc tracking: reference %s" % found.reference)
+        evidence = "chronyc tracking: leap status %s, reference %s, off by %.6f s at most" % (found.leap, found.reference, found.bound)
+        return Observation(round(abs(found.offset), 6), evidence)
 
     def fact_swap(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Swap areas in use and those that the next boot would bring back, a list."""
@@ -259,11 +260,11 @@ def zone_of(path: str) -> str:
 
 
 def parse_tracking(text: str) -> Tracking:
-    """What `chronyc -c tracking` says (chronyc(1)): the error is at most offset + root dispersion + half of the root delay."""
+    """What `chronyc -c tracking` says (chronyc(1)). The clock is off by offset + root dispersion + half of the root delay at most."""
     fields = text.strip().split(",")
     try:
         updated, offset, delay, dispersion, interval = (float(fields[place]) for place in (3, 4, 10, 11, 12))
-        return Tracking(fields[13], fields[1] or fields[0], updated, interval, abs(offset) + dispersion + delay / 2)
+        return Tracking(fields[13], fields[1] or fields[0], updated, interval, offset, abs(offset) + dispersion + delay / 2)
     except (IndexError, ValueError):
         raise ProbeError("chronyc answered %r" % text.strip()[:80]) from None
 

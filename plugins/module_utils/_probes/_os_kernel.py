@@ -62,6 +62,9 @@ def setting(name: str) -> Observation:
 def _stated(name: str, rules: Rules) -> list[str]:
     """What is said of one name of sysctl.d."""
     paths = matching(name, _SYS)
+    if not paths and is_pattern(name) and name.startswith("net/") and not os.path.isdir(os.path.join(_SYS, *name.split("/")[:2])):
+        # Without IPv6, nothing is left open that its settings would close.
+        return ["%s=%s" % (_dotted(name), [value for one, value in rules if one == name and value is not None][-1])]
     if not paths:
         return [] if is_pattern(name) else ["%s (not in this kernel)" % _dotted(name)]
     values = {path: (_live(path), planned(path, rules)) for path in paths}
