@@ -70,7 +70,10 @@ def change(settings: t.Sequence[Setting]) -> list[Setting]:
                 with open(setting.path, "w", encoding="utf-8") as file:
                     file.write(setting.value + "\n")
                 now = _seen(setting.path, setting.value)
-                reason = "" if now.live == setting.value else "it stays %s" % now.live
+                reason = "" if now.live in (setting.value, None) else "it stays %s" % now.live
+            except FileNotFoundError:
+                # An interface that went away meanwhile, with the container that it belonged to.
+                continue
             except OSError as error:
                 reason = error.strerror or str(error)
         failed += [Setting(setting.path, setting.live, setting.value, reason)] if reason else []

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ansible_collections.gonogo.preflight.plugins.module_utils import _kernel_settings
@@ -80,6 +82,14 @@ def test_what_the_kernel_refuses_is_told(kernel, monkeypatch):
     monkeypatch.setattr(_kernel_settings, "open", refusing, raising=False)
     (failed,) = change(found)
     assert (failed.live, failed.refused) == ("0", "Invalid argument")
+
+
+def test_an_interface_that_went_away_is_no_failure(kernel):
+    roots = kernel(**{"proc/net/ipv4/conf/veth1/rp_filter": "0\n"})
+    (found,) = differing({"sysctl": {"net.ipv4.conf.*.rp_filter": "2"}}, roots)
+    os.unlink(found.path)
+    os.rmdir(os.path.dirname(found.path))
+    assert change([found]) == []
 
 
 def test_a_value_that_does_not_stay_is_told(kernel, monkeypatch):

@@ -198,6 +198,13 @@ def test_settings_that_are_as_their_files_say(kernel):
     assert value(fact="settings") == ["kernel.dmesg_restrict=1", "net.ipv4.conf.*.accept_redirects=0"]
 
 
+def test_an_interface_that_went_away_while_it_was_looked_at_does_not_count(kernel, monkeypatch):
+    kernel(LIVE, TEXT)
+    real = _os_kernel._live
+    monkeypatch.setattr(_os_kernel, "_live", lambda path: None if "eth0" in path else real(path))
+    assert value(fact="settings") == ["kernel.dmesg_restrict=1", "net.ipv4.conf.*.accept_redirects=0"]
+
+
 def test_settings_that_differ_are_told_with_both_values(kernel):
     kernel(dict(LIVE, **{"kernel.dmesg_restrict": 0, "net.ipv4.conf.eth0.accept_redirects": 1}), TEXT + "kernel.yama.ptrace_scope = 1\n-kernel.no*.such = 2\n")
     assert value(fact="settings") == [

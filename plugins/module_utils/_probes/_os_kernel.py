@@ -68,6 +68,9 @@ def _stated(name: str, rules: Rules) -> list[str]:
     if not paths:
         return [] if is_pattern(name) else ["%s (not in this kernel)" % _dotted(name)]
     values = {path: (_live(path), planned(path, rules)) for path in paths}
+    if is_pattern(name):
+        # Interfaces come and go with containers.
+        values = {path: value for path, value in values.items() if value[0] is not None}
     unlike = {path: value for path, value in values.items() if value[0] != value[1]}
     if unlike:
         return ["%s=%s (%s after a boot)" % (_dotted(path), *value) for path, value in unlike.items()]
