@@ -344,43 +344,52 @@ def test_a_policy_for_reboots_and_settings_of_ones_own(converged: Played, projec
     assert provision(project).changed() == 2
 
 
-def test_an_outage_of_the_package_sources_leaves_what_runs_alone_and_names_the_mend(converged: Played, project: Project) -> None:
-    nowhere = "http://127.0.0.1:9/debian"
+@pytest.fixture(scope="module")
+def system(bare: None) -> tuple[str, str]:
+    """The distribution and the name of its release, such as debian and trixie."""
+    name, release = shell(". /etc/os-release; echo $ID $VERSION_CODENAME").split()
+    return name, release
+
+
+def test_an_outage_of_the_package_sources_leaves_what_runs_alone_and_names_the_mend(converged: Played, project: Project, system: tuple[str, str]) -> None:
+    nowhere = "http://127.0.0.1:9/archive"
+    own, security = "/etc/apt/sources.list.d/%s.sources" % system[0], nowhere + ("-security" if system[0] == "debian" else "")
     running = shell("systemctl show -p MainPID chrony systemd-journald ssh; sha256sum %s" % ROLE_FILES)
-    sources = shell("cat /etc/apt/sources.list.d/debian.sources")
+    sources = shell("cat " + own)
     project.edit("inventories/lab/group_vars/all/mirror.yml", lambda _: {"os_apt_mirror": nowhere})
     try:
         said = " ".join(provision(project, fails=True).output.split())
     finally:
         (project.inventory / "group_vars/all/mirror.yml").unlink()
-    assert "os_apt_mirror (%s) and os_apt_security_mirror (%s-security)" % (nowhere, nowhere) in said
+    assert "os_apt_mirror (%s) and os_apt_security_mirror (%s)" % (nowhere, security) in said
     assert "name a mirror that it can reach under os_apt_mirror" in said and "What runs was left alone" in said
     assert shell("systemctl show -p MainPID chrony systemd-journald ssh; sha256sum %s" % ROLE_FILES) == running
-    assert "URIs: " + nowhere in shell("cat /etc/apt/sources.list.d/gonogo.sources; ! test -e /etc/apt/sources.list.d/debian.sources")
+    assert "URIs: " + nowhere in shell("cat /etc/apt/sources.list.d/gonogo.sources; ! test -e " + own)
     provision(project)
-    assert shell("cat /etc/apt/sources.list.d/debian.sources; ls /etc/apt/sources.list.d") == sources + "debian.sources\n"
+    assert shell("cat %s; ls /etc/apt/sources.list.d" % own) == sources + "%s.sources\n" % system[0]
     assert provision(project).changed() == 0
     assert failing(project) == {}
 
 
-def test_a_mirror_takes_the_place_of_the_sources_until_it_is_taken_away(converged: Played, project: Project) -> None:
-    sources = shell("cat /etc/apt/sources.list.d/debian.sources")
+def test_a_mirror_takes_the_place_of_the_sources_until_it_is_taken_away(converged: Played, project: Project, system: tuple[str, str]) -> None:
+    name, release = system
+    sources = shell("cat /etc/apt/sources.list.d/%s.sources" % name)
     mirror, security = re.findall(r"^URIs: (\S+)$", sources, re.MULTILINE)
-    own = {"os_apt_mirror": mirror, "os_apt_security_mirror": security, "os_apt_components": ["main"]}
+    own = {"os_apt_mirror": mirror, "os_apt_security_mirror": security, "os_apt_components": ["main", "contrib" if name == "debian" else "universe"]}
     project.edit("inventories/lab/group_vars/all/mirror.yml", lambda _: own)
     try:
         provision(project)
-        assert shell("cd /etc/apt/sources.list.d && ls").split() == ["debian.sources.gonogo-aside", "gonogo.sources"]
+        assert shell("cd /etc/apt/sources.list.d && ls").split() == sorted([name + ".sources.gonogo-aside", "gonogo.sources"])
         assert provision(project).changed() == 0
         # A run that was killed before it fetched the lists of the mirror.
         shell("touch -d '1 hour ago' /var/lib/apt/periodic/update-success-stamp; rm /var/lib/apt/lists/*_InRelease")
         provision(project)
-        assert "_dists_trixie_InRelease" in shell("ls /var/lib/apt/lists")
+        assert "_dists_%s_InRelease" % release in shell("ls /var/lib/apt/lists")
         assert failing(project) == {}
     finally:
         (project.inventory / "group_vars/all/mirror.yml").unlink()
     provision(project)
-    assert shell("cat /etc/apt/sources.list.d/debian.sources; ls /etc/apt/sources.list.d") == sources + "debian.sources\n"
+    assert shell("cat /etc/apt/sources.list.d/%s.sources; ls /etc/apt/sources.list.d" % name) == sources + name + ".sources\n"
     assert provision(project).changed() == 0
 
 
