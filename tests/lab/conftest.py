@@ -9,6 +9,7 @@ import time
 import typing as t
 
 import pytest
+import yaml
 
 from tests.support import ROOT, Played, Project, copied_project, play
 
@@ -66,6 +67,20 @@ def take_away() -> None:
     """Remove the application from lab-app, so that whatever a run deploys is seen."""
     links = "/opt/gonogo/app/current /opt/gonogo/app/confirmed"
     on(APP, "sh", "-c", "docker ps -aq --filter label=com.docker.compose.project=app | xargs -r docker rm -f; rm -f " + links)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine() -> t.Iterator[None]:
+    """What a role sets in the kernel reaches the machine, which gets its own values back in the end."""
+    catalogue = yaml.safe_load((ROOT / "checklists/catalogue/os.yml").read_text())["items"]
+    (hardening,) = (item["expect"]["contains"] for item in catalogue if item["id"] == "os.sysctl")
+    names = ["vm.overcommit_memory", *(line.partition("=")[0] for line in hardening if not line.startswith("net."))]
+    paths = [pathlib.Path("/proc/sys") / name.replace(".", "/") for name in names]
+    before = {path: path.read_text() for path in paths if path.exists()}
+    yield
+    for path, text in before.items():
+        if path.read_text() != text:
+            path.write_text(text)
 
 
 def provisioned_fleet() -> Played:

@@ -15,7 +15,11 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._probes import (
     _fail2ban,
     _hardware,
     _os,
+    _os_kernel,
+    _os_systemd,
+    _os_unattended,
     _sshd,
+    _storage,
     _ufw,
 )
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError, output_of
@@ -56,8 +60,15 @@ PARSERS = [
     (_fail2ban.parse_jails, ()),
     (_fail2ban.parse_actions, ()),
     (_hardware.parse_meminfo, ()),
-    (_hardware.parse_mount, ("/",)),
     (_hardware.parse_default_interface, ()),
+    (_hardware.parse_default_interface6, ()),
+    (_hardware.parse_zfs_encryption, ()),
+    (_storage.parse_mount, ("/",)),
+    (_os_kernel.parse_huge_pages, ()),
+    (_os_systemd.parse_hard_limit, ()),
+    (_os_systemd.parse_properties, ()),
+    (_os_systemd.parse_size, ()),
+    (_os_unattended.parse_apt_config, ()),
     (_os.parse_pending, ()),
     (_os.parse_release, ()),
     (_os.parse_swaps, ()),
@@ -167,6 +178,14 @@ def test_pending(captured, name, packages, kept_back):
     assert _os.parse_pending(captured(name)) == (packages, kept_back)
 
 
+def test_updates_that_ubuntu_phases_or_sells_are_not_pending(captured):
+    """apt-get keeps back what is phased; what a subscription would bring it does not know, and apt(8) alone advertises it."""
+    said = "The following upgrades have been deferred due to phasing:\n  libnss-systemd systemd\n"
+    esm = "Get more security updates through Ubuntu Pro with 'esm-apps' enabled:\n  libavcodec60 imagemagick\n"
+    text = captured("apt-2.8.4-ubuntu24.04-kept-back").replace("Inst base-files", said + esm + "Inst base-files", 1)
+    assert _os.parse_pending(text) == (["base-files"], 1)
+
+
 def test_pending_counts_what_is_new_or_downgraded():
     text = "1 upgraded, 2 newly installed, 1 downgraded, 3 to remove and 0 not upgraded.\nInst a (1)\nInst b (1)\nInst c (1)\nInst d (1)\nRemv e [1]\n"
     assert _os.parse_pending(text) == (["a", "b", "c", "d"], 0)
@@ -222,7 +241,6 @@ def test_old_lists_say_nothing_about_what_is_pending(apt, commands, monkeypatch,
     os.utime(lists, (moment, moment))
     monkeypatch.setattr(_os, "_LISTS", str(lists))
     monkeypatch.setattr(_os, "_STAMP", str(stamp))
-    monkeypatch.setattr(_os, "_REBOOT", str(stamp))
     commands(_os, {"dpkg-query": "dpkg-query-1.22.22-debian13-installed", "apt-cache": "apt-3.0.4-debian13-none", "apt-get": "apt-3.0.4-debian13-none"})
     if old:
         assert "days ago (at most 2)" in error(_os.OsProbe, fact="pending")
@@ -265,7 +283,6 @@ def test_updates_are_simulated_unless_it_is_certain_that_there_are_none(apt, cap
     os.utime(lists)
     monkeypatch.setattr(_os, "_LISTS", str(lists))
     monkeypatch.setattr(_os, "_STAMP", str(stamp))
-    monkeypatch.setattr(_os, "_REBOOT", str(stamp) + ".none")
     answers = {"dpkg-query": "ii  bash\n", "policy": policy, "check": check, "full-upgrade": captured("apt-3.0.4-debian13-pending")}
 
     def output(arguments, **_options):
@@ -278,16 +295,6 @@ def test_updates_are_simulated_unless_it_is_certain_that_there_are_none(apt, cap
     assert value(_os.OsProbe, fact="pending") == (["openssl-provider-legacy", "libssl3t64", "openssl"] if simulated else [])
 
 
-def test_a_reboot_that_is_due_is_pending(apt, commands, monkeypatch, tmp_path):
-    lists, stamp = apt
-    (tmp_path / "reboot-required").touch()
-    monkeypatch.setattr(_os, "_LISTS", str(lists))
-    monkeypatch.setattr(_os, "_STAMP", str(stamp))
-    monkeypatch.setattr(_os, "_REBOOT", str(tmp_path / "reboot-required"))
-    commands(_os, {"dpkg-query": "dpkg-query-1.22.22-debian13-installed", "apt-cache": "apt-3.0.4-debian13-none", "apt-get": "apt-3.0.4-debian13-none"})
-    assert value(_os.OsProbe, fact="pending") == ["reboot"]
-
-
 @pytest.mark.parametrize(
     ("name", "leap", "reference", "clock"),
     [
@@ -297,8 +304,10 @@ def test_a_reboot_that_is_due_is_pending(apt, commands, monkeypatch, tmp_path):
         ("chronyc-4.6.1-debian13-unsynchronised", "Not synchronised", "00000000", "not synchronised"),
     ],
 )
-def test_time(commands, captured, name, leap, reference, clock):
-    assert _os.parse_tracking(captured(name)) == (leap, reference)
+def test_time(commands, captured, monkeypatch, name, leap, reference, clock):
+    found = _os.parse_tracking(captured(name))
+    assert (found.leap, found.reference) == (leap, reference)
+    monkeypatch.setattr(_os.time, "time", lambda: found.updated + 60)
     commands(_os, {"chronyc": name})
     assert value(_os.OsProbe, fact="clock") == clock
 
@@ -306,7 +315,30 @@ def test_time(commands, captured, name, leap, reference, clock):
 def test_a_leap_second_leaves_the_clock_synchronised(captured, monkeypatch):
     text = captured("chronyc-4.6.1-debian13-synchronised").replace("Normal", "Insert second")
     monkeypatch.setattr(_os, "output_of", lambda *_arguments, **_options: text)
+    monkeypatch.setattr(_os.time, "time", lambda: _os.parse_tracking(text).updated + 60)
     assert value(_os.OsProbe, fact="clock") == "synchronised"
+
+
+@pytest.mark.parametrize(
+    ("interval", "hours", "clock"),
+    [("129.8", 2.9, "synchronised"), ("129.8", 3.1, "not synchronised"), ("16384.0", 18, "synchronised"), ("16384.0", 19, "not synchronised")],
+)
+def test_a_clock_that_no_server_has_corrected_for_hours_is_not_synchronised(captured, monkeypatch, interval, hours, clock):
+    """chronyd's leap status stays Normal when its servers are gone."""
+    text = captured("chronyc-4.6.1-debian13-synchronised").replace(",129.8,", ",%s," % interval)
+    monkeypatch.setattr(_os, "output_of", lambda *_arguments, **_options: text)
+    monkeypatch.setattr(_os.time, "time", lambda: _os.parse_tracking(text).updated + hours * 3600)
+    assert value(_os.OsProbe, fact="clock") == clock
+
+
+def test_how_far_the_clock_is_off(commands, captured, monkeypatch):
+    commands(_os, {"chronyc": "chronyc-4.6.1-debian13-synchronised"})
+    seen = _os.OsProbe({}).observe({"fact": "clock_offset"})
+    assert seen.value == round(0.00000094, 6)
+    assert seen.evidence.endswith("off by 0.000041 s at most")
+    text = captured("chronyc-4.6.1-debian13-synchronised").replace(",0.000000940,", ",-0.512000000,")
+    monkeypatch.setattr(_os, "output_of", lambda *_arguments, **_options: text)
+    assert value(_os.OsProbe, fact="clock_offset") == 0.512
 
 
 def test_a_silent_chrony_is_an_error(commands):
@@ -368,142 +400,11 @@ FSTAB = "# <file system> <mount point>\nUUID=1 / ext4 errors=remount-ro 0 1\n\n#
 def test_swap_is_what_is_used_and_what_the_next_boot_brings_back(monkeypatch):
     texts = {"/proc/swaps": SWAPS + "/dev/sda2                               partition\t2097148\t0\t-2\n", "/etc/fstab": FSTAB}
     monkeypatch.setattr(_os, "_read", lambda path, missing=None: texts[path])
-    assert value(_os.OsProbe, fact="swap") == ["/dev/sda2", "UUID=2 (fstab)", "/swap.img (fstab)"]
+    monkeypatch.setattr(_os._os_systemd, "swap_units", lambda: ["dev-zram0.swap"])
+    assert value(_os.OsProbe, fact="swap") == ["/dev/sda2", "UUID=2 (fstab)", "/swap.img (fstab)", "dev-zram0.swap (systemd)"]
     texts.update({"/proc/swaps": SWAPS, "/etc/fstab": ""})
+    monkeypatch.setattr(_os._os_systemd, "swap_units", list)
     assert value(_os.OsProbe, fact="swap") == []
-
-
-# Hardware
-
-# Lines of proc_pid_mountinfo(5): ext4 on NVMe, LVM, a path with a space, one mount that covers another, btrfs.
-MOUNTS = """\
-22 1 259:2 / / rw,relatime shared:1 - ext4 /dev/nvme0n1p2 rw
-23 22 0:21 / /proc rw,relatime shared:2 - proc proc rw
-24 22 253:0 / /var rw,relatime shared:3 - xfs /dev/mapper/vg0-var rw
-25 22 8:1 / /mnt/my\\040disk rw,relatime - ext4 /dev/sda1 rw
-26 22 0:40 / /data rw,relatime - tmpfs tmpfs rw
-27 22 8:17 / /data rw,relatime - ext4 /dev/sdb1 rw
-28 22 0:55 /@home /home rw,relatime shared:9 - btrfs /dev/nvme1n1p1 rw,subvol=/@home
-"""
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        ("/", ("/dev/nvme0n1p2", "ext4")),
-        ("/usr/lib", ("/dev/nvme0n1p2", "ext4")),
-        ("/var/lib/docker", ("/dev/mapper/vg0-var", "xfs")),
-        ("/variant", ("/dev/nvme0n1p2", "ext4")),
-        ("/mnt/my disk/x", ("/dev/sda1", "ext4")),
-        ("/data", ("/dev/sdb1", "ext4")),
-        ("/home/ann", ("/dev/nvme1n1p1", "btrfs")),
-    ],
-)
-def test_mount_of_a_path(path, expected):
-    assert _hardware.parse_mount(MOUNTS, path) == expected
-
-
-@pytest.mark.parametrize(("path", "expected"), [("/var/lib", ("overlay", "overlay")), ("/etc/hostname", ("/dev/vda", "ext4")), ("/tmp/x", ("tmpfs", "tmpfs"))])
-def test_captured_mounts_of_a_container(captured, path, expected):
-    assert _hardware.parse_mount(captured("proc-6.18-debian13-mountinfo"), path) == expected
-
-
-@pytest.fixture
-def block(tmp_path):
-    """A tree like /sys/class/block: links to devices, whose partitions lie in them."""
-    devices, block = tmp_path / "devices", tmp_path / "block"
-    block.mkdir()
-
-    def disk(name, *, rotational=0, partitions=(), slaves=()):
-        (devices / name / "queue").mkdir(parents=True)
-        (devices / name / "queue" / "rotational").write_text("%d\n" % rotational)
-        (block / name).symlink_to(devices / name)
-        for partition in partitions:
-            (devices / name / partition).mkdir()
-            (devices / name / partition / "partition").write_text("1\n")
-            (block / partition).symlink_to(devices / name / partition)
-        (devices / name / "slaves").mkdir()
-        for slave in slaves:
-            (devices / name / "slaves" / slave).symlink_to(block / slave)
-
-    disk("nvme0n1", partitions=["nvme0n1p1", "nvme0n1p2"])
-    disk("nvme1n1")
-    disk("sda", rotational=1, partitions=["sda1", "sda2"])
-    disk("vda")
-    disk("mmcblk0", partitions=["mmcblk0p1"])
-    disk("md0", slaves=["sda2", "nvme0n1p2"])
-    disk("md1", slaves=["nvme0n1p1", "nvme1n1"])
-    disk("dm-0", slaves=["md0"])
-    disk("dm-1", slaves=["nvme0n1p2"])
-    return str(block)
-
-
-@pytest.mark.parametrize(
-    ("name", "disks", "kinds"),
-    [
-        ("nvme0n1p2", ["nvme0n1"], ["nvme"]),
-        ("nvme1n1", ["nvme1n1"], ["nvme"]),
-        ("sda1", ["sda"], ["hdd"]),
-        ("vda", ["vda"], ["ssd"]),
-        ("mmcblk0p1", ["mmcblk0"], ["ssd"]),
-        ("dm-1", ["nvme0n1"], ["nvme"]),
-        ("md1", ["nvme0n1", "nvme1n1"], ["nvme", "nvme"]),
-        ("dm-0", ["nvme0n1", "sda"], ["nvme", "hdd"]),
-    ],
-)
-def test_disks_below_a_device(block, name, disks, kinds):
-    assert _hardware.disks_of(name, block) == disks
-    assert [_hardware.kind_of(disk, block) for disk in disks] == kinds
-
-
-@pytest.mark.parametrize(("source", "expected"), [("/dev/dm-0", "hdd and nvme"), ("/dev/md1", "nvme"), ("/dev/sda1", "hdd")])
-def test_kind_of_the_disks_of_a_path(block, monkeypatch, source, expected):
-    monkeypatch.setattr(_hardware, "_BLOCK", block)
-    real = _hardware._read
-    monkeypatch.setattr(_hardware, "_read", lambda path: "1 0 8:1 / / rw - ext4 %s rw\n" % source if path.startswith("/proc") else real(path))
-    assert value(_hardware.HardwareProbe, fact="disk_kind", path="/") == expected
-
-
-def test_a_device_that_sysfs_does_not_know_is_an_error(block):
-    with pytest.raises(ProbeError, match="cannot read"):
-        _hardware.kind_of("sdz", block)
-
-
-def test_a_path_that_does_not_exist_yet_is_where_it_will_be(tmp_path):
-    here = value(_hardware.HardwareProbe, fact="disk_bytes", path=str(tmp_path))
-    assert value(_hardware.HardwareProbe, fact="disk_bytes", path=str(tmp_path / "not" / "there")) == here > 0
-
-
-def test_memory(captured):
-    assert _hardware.parse_meminfo(captured("proc-6.18-debian13-meminfo")) == 24684084 * 1024
-
-
-def test_processors(monkeypatch):
-    assert value(_hardware.HardwareProbe, fact="cpu_cores") == os.cpu_count()
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert "does not say" in error(_hardware.HardwareProbe, fact="cpu_cores")
-
-
-def test_default_route(captured):
-    text = captured("proc-6.18-debian13-route")
-    assert _hardware.parse_default_interface(text) == "eth0"
-    heading = text.splitlines()[0]
-    rows = ["wlan0\t00000000\t0101A8C0\t0003\t0\t0\t600\t00000000", "eno1\t00000000\t0102A8C0\t0003\t0\t0\t100\t00000000"]
-    assert _hardware.parse_default_interface("\n".join([heading, *rows])) == "eno1"
-    with pytest.raises(ProbeError, match="no IPv4 default route"):
-        _hardware.parse_default_interface(heading + "\neth0\t004D1EAC\t00000000\t0001\t0\t0\t0\t00FFFFFF\n")
-
-
-@pytest.mark.parametrize(("speed", "expected"), [("10000\n", 10000), ("1000\n", 1000)])
-def test_link_speed(monkeypatch, captured, speed, expected):
-    monkeypatch.setattr(_hardware, "_read", lambda path: captured("proc-6.18-debian13-route") if path.startswith("/proc") else speed)
-    assert value(_hardware.HardwareProbe, fact="link_mbits") == expected
-
-
-@pytest.mark.parametrize("speed", ["-1\n", "", "unknown"])
-def test_a_link_without_a_speed_is_an_error(monkeypatch, captured, speed):
-    monkeypatch.setattr(_hardware, "_read", lambda path: captured("proc-6.18-debian13-route") if path.startswith("/proc") else speed)
-    assert "eth0 does not report a link speed" in error(_hardware.HardwareProbe, fact="link_mbits")
 
 
 # Firewall

@@ -109,6 +109,51 @@ def test_a_name_that_no_resolver_can_be_asked_is_an_error_or_none(name):
         assert look("dns", name=name).value == []
 
 
+# Where a name leads
+
+OURS = ["192.0.2.0/28", "2001:db8::7", "198.51.100.4"]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "strange"),
+    [
+        (["192.0.2.1", "198.51.100.4", "2001:db8::7"], []),
+        (["192.0.2.1", "203.0.113.9"], ["203.0.113.9"]),
+        (["192.0.2.16"], ["192.0.2.16"]),
+        (["2001:db8::8", "192.0.2.2"], ["2001:db8::8"]),
+    ],
+)
+def test_addresses_of_others(resolver, addresses, strange):
+    resolver({"app.example": addresses})
+    seen = look("foreign", name="app.example", addresses=OURS)
+    assert (seen.value, seen.evidence) == (strange, "app.example leads to %s" % ", ".join(sorted(addresses)))
+
+
+@pytest.mark.parametrize(("answer", "words"), [(NXDOMAIN, "app.example: no such name"), (NODATA, "app.example: the name has no such address")])
+def test_a_name_that_leads_nowhere_does_not_lead_to_the_right_place(resolver, answer, words):
+    resolver({"app.example": answer})
+    assert error("foreign", name="app.example", addresses=OURS) == words
+
+
+def test_where_a_name_leads_is_not_guessed_from_half_of_the_answers(resolver):
+    resolver({"app.example": SILENT})
+    assert "the resolver does not answer" in error("foreign", name="app.example", addresses=OURS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"name": "192.0.2.1", "addresses": OURS}, "fact foreign needs `name`"),
+        ({"name": "app.example"}, "fact foreign needs `addresses`"),
+        ({"name": "app.example", "addresses": []}, "fact foreign needs `addresses`"),
+        ({"name": "app.example", "addresses": ["app1"]}, "'app1' is neither an address nor a network"),
+        ({"name": "app.example", "addresses": ["192.0.2.0/40"]}, "'192.0.2.0/40' is neither"),
+    ],
+)
+def test_where_a_name_may_lead_is_needed(arguments, words):
+    assert words in error("foreign", **arguments)
+
+
 # TCP
 
 

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 from hypothesis import given
@@ -174,6 +175,69 @@ def test_a_listener_whose_process_is_not_seen_is_an_error(monkeypatch):
 @pytest.mark.parametrize("port", [None, 0, 70000])
 def test_who_listens_needs_a_port(port):
     assert "needs `port`" in error(_process.ProcessProbe, "listening", port=port)
+
+
+PUBLISHED = [(8000, "app-api-1", "app"), (8080, "other-web-1", "other"), (9000, "by-hand", "")]
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        ({}, []),
+        ({5432: []}, []),
+        ({5432: ["postgres"]}, []),
+        ({5432: ["java"]}, ["5432 (java)"]),
+        ({8000: ["docker-proxy"]}, []),
+        ({8000: []}, []),  # without the proxy of the engine, only its rules lead there
+        ({8080: ["docker-proxy"]}, ["8080 (container other-web-1)"]),
+        ({8080: []}, ["8080 (container other-web-1)"]),
+        ({9000: ["docker-proxy"]}, ["9000 (container by-hand)"]),
+        ({8000: ["docker-proxy", "python3"], 8080: ["docker-proxy"]}, ["8000 (python3)", "8080 (container other-web-1)"]),
+    ],
+)
+def test_ports_that_belong_to_others(held, found):
+    assert _process.foreign(held, PUBLISHED, ["postgres", "nginx"], "app") == found
+
+
+def test_without_a_project_every_container_is_of_others():
+    assert _process.foreign({9000: ["docker-proxy"]}, PUBLISHED, [], "") == ["9000 (container by-hand)"]
+
+
+def test_a_port_of_the_engine_without_a_container_is_an_error():
+    with pytest.raises(ProbeError, match="docker-proxy holds port 7000, and the engine names no container for it"):
+        _process.foreign({7000: ["docker-proxy"]}, PUBLISHED, [], "app")
+
+
+def test_ports_that_are_free_or_held_by_a_program_of_the_stack(monkeypatch):
+    monkeypatch.setattr(_process.ProcessProbe, "_published", lambda _self: [])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert process("foreign", ports=[port]) == ["%d (%s)" % (port, name_of("self"))]
+        assert process("foreign", ports=[port], programs=[name_of("self")]) == []
+    seen = look(_process.ProcessProbe, "foreign", ports=[port])
+    assert (seen.value, seen.evidence) == ([], "nothing listens on any of them")
+
+
+def test_what_containers_publish(monkeypatch):
+    class Containers:
+        def list(self, *, ignore_removed):
+            def container(name, ports, **labels):
+                return types.SimpleNamespace(name=name, labels=labels, attrs={"NetworkSettings": {"Ports": ports}})
+
+            yield container("app-api-1", {"8000/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8000"}], "9000/tcp": None}, **{"com.docker.compose.project": "app"})
+            yield container("by-hand", {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}, {"HostIp": "::", "HostPort": "8080"}]})
+            yield container("alone", None)
+
+    monkeypatch.setattr(_process, "unit", lambda: (True, True))
+    monkeypatch.setattr(_process.DockerProbe, "client", lambda _self: types.SimpleNamespace(containers=Containers()))
+    assert _process.ProcessProbe({})._published() == [(8000, "app-api-1", "app"), (8080, "by-hand", ""), (8080, "by-hand", "")]
+    monkeypatch.setattr(_process, "unit", lambda: (False, False))
+    assert _process.ProcessProbe({})._published() == []
+
+
+@pytest.mark.parametrize("ports", [None, [], [0], [70000], list(range(1, 100))])
+def test_ports_are_needed(ports):
+    assert "fact foreign needs `ports`" in error(_process.ProcessProbe, "foreign", ports=ports)
 
 
 STATUS = "Name:\tng\\\\inx\\nx\nUmask:\t0022\nState:\tS (sleeping)\nPid:\t7\nPPid:\t1\nUid:\t0\t33\t0\t0\n"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .._command import CommandHungError, CommandTooLongError, run
 
-__all__ = ["HOST", "NETWORK", "PLACE", "Observation", "Probe", "ProbeError", "Secrets", "UnansweredError", "finished", "output_of"]
+__all__ = ["HOST", "NETWORK", "PLACE", "Observation", "Probe", "ProbeError", "Secrets", "UnansweredError", "finished", "output_of", "read_text"]
 
 Secrets = t.Mapping[str, str]
 
@@ -143,3 +143,16 @@ def output_of(
         if refuse in line:
             raise ProbeError("`%s` did not see everything: %s" % (shown, line.strip()))
     return out
+
+
+def read_text(path: str, *, missing: t.Optional[str] = None) -> str:
+    """Text of the file at `path`; `missing` where there is none. Raises ProbeError when it cannot be read."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        if missing is not None:
+            return missing
+        raise ProbeError("%s does not exist" % path) from None
+    except OSError as error:
+        raise ProbeError("cannot read %s: %s" % (path, error.strerror)) from None

@@ -8,11 +8,18 @@ import os
 import re
 import typing as t
 
-from ._base import Observation, Probe, ProbeError
+from ._base import Observation, Probe, ProbeError, output_of
+from ._base import read_text as _read
+from ._storage import Mount, devices_of, disks_of, encrypted, kind_of, parse_mount
 
-__all__ = ["HardwareProbe", "disks_of", "kind_of", "parse_default_interface", "parse_meminfo", "parse_mount"]
+__all__ = ["HardwareProbe", "parse_default_interface", "parse_default_interface6", "parse_meminfo", "parse_zfs_encryption"]
 
-_BLOCK = "/sys/class/block"
+_SYS = "/sys"
+_MOST_PATHS = 32
+_LOWEST = 3
+
+# RTF_REJECT of ipv6_route(5): the "default route" of a host without one.
+_REJECT = 0x0200
 
 
 class HardwareProbe(Probe):
@@ -20,9 +27,10 @@ class HardwareProbe(Probe):
         "fact": {
             "type": "str",
             "required": True,
-            "choices": ["cpu_cores", "disk_bytes", "disk_kind", "link_mbits", "memory_bytes"],
+            "choices": ["cpu_cores", "disk_bytes", "disk_free", "disk_kind", "link_mbits", "memory_bytes", "unencrypted"],
         },
         "path": {"type": "str", "default": "/"},
+        "paths": {"type": "list", "elements": "str"},
     }
 
     def fact_cpu_cores(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -37,28 +45,100 @@ class HardwareProbe(Probe):
         return Observation(parse_meminfo(_read("/proc/meminfo")), "/proc/meminfo MemTotal")
 
     def fact_disk_bytes(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Size in bytes of the file system that holds `path`."""
-        path = _existing(arguments["path"])
-        size = os.statvfs(path)
-        return Observation(size.f_frsize * size.f_blocks, "file system of %s" % path)
+        """Size in bytes of the file system that holds the path, of several the smallest."""
+        return _smallest(arguments, lambda stat: stat.f_frsize * stat.f_blocks)
+
+    def fact_disk_free(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Bytes that whoever is not root can still write to the file system of the path, of several the fewest."""
+        return _smallest(arguments, lambda stat: stat.f_frsize * stat.f_bavail)
 
     def fact_disk_kind(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """What the file system of `path` lies on: nvme, ssd, hdd, several of them ("hdd and nvme"), or its type without a device."""
-        path = _existing(arguments["path"])
-        source, kind = parse_mount(_read("/proc/self/mountinfo"), os.path.realpath(path))
-        if not source.startswith("/dev/"):
-            return Observation(kind, "%s is on %s, which has no block device" % (path, kind))
-        disks = disks_of(os.path.basename(os.path.realpath(source)), _BLOCK)
-        kinds = sorted({kind_of(disk, _BLOCK) for disk in disks})
-        return Observation(" and ".join(kinds), "%s is on %s" % (path, ", ".join(disks)))
+        """What the file systems of the paths lie on: nvme, ssd, hdd, several of them ("hdd and nvme"), or a type without a device."""
+        kinds, seen = set(), []
+        mounts = _read("/proc/self/mountinfo")
+        block = os.path.join(_SYS, "class", "block")
+        for path, mount in _mounts(arguments, mounts):
+            disks = [disk for name in devices_of(mount, mounts, _SYS) for disk in disks_of(name, block)]
+            kinds |= {kind_of(disk, block) for disk in disks} or {mount.kind}
+            seen.append("%s is on %s" % (path, ", ".join(dict.fromkeys(disks)) or "%s, which has no block device" % mount.kind))
+        return Observation(" and ".join(sorted(kinds)), "; ".join(seen))
+
+    def fact_unencrypted(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Those of the paths whose file system is not known to be encrypted (dm-crypt, or ZFS with encryption), a list."""
+        found, seen = [], []
+        mounts = _read("/proc/self/mountinfo")
+        block = os.path.join(_SYS, "class", "block")
+        for path, mount in _mounts(arguments, mounts):
+            devices = devices_of(mount, mounts, _SYS)
+            if not (_zfs_encrypts(mount.source) if mount.kind == "zfs" else bool(devices) and all(encrypted(name, block) for name in devices)):
+                found.append(path)
+            seen.append("%s is on %s" % (path, ", ".join(devices) or "%s (%s)" % (mount.kind, mount.source)))
+        return Observation(found, "; ".join(seen))
 
     def fact_link_mbits(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Link speed in Mbit/s of the interface that holds the default route."""
-        interface = parse_default_interface(_read("/proc/net/route"))
-        speed = _read("/sys/class/net/%s/speed" % interface).strip()
-        if not speed.isdigit():
-            raise ProbeError("%s does not report a link speed (%s)" % (interface, speed or "empty"))
-        return Observation(int(speed), "link speed of %s" % interface)
+        """Link speed in Mbit/s of the interface that holds the default route; of a bond or bridge, as the kernel adds it up."""
+        try:
+            interface = parse_default_interface(_read("/proc/net/route"))
+        except ProbeError:
+            if not os.path.exists("/proc/net/ipv6_route"):
+                raise
+            interface = parse_default_interface6(_read("/proc/net/ipv6_route"))
+        speed, said = _speed(interface)
+        if speed is None:
+            remedy = "a virtual interface has none: measure the line (iperf3 to a neighbour), and waive infra.net.bandwidth with what it gave as the reason"
+            raise ProbeError("%s does not report a link speed (%s)" % (interface, said), remedy)
+        return Observation(speed, "link speed of %s" % said)
+
+
+def _paths(arguments: t.Mapping[str, t.Any]) -> list[str]:
+    paths = list(dict.fromkeys(arguments.get("paths") or [arguments.get("path") or "/"]))
+    if len(paths) > _MOST_PATHS or not all(isinstance(path, str) and path.startswith("/") for path in paths):
+        raise ProbeError("fact %s needs absolute paths, up to %d" % (arguments["fact"], _MOST_PATHS))
+    return paths
+
+
+def _mounts(arguments: t.Mapping[str, t.Any], mounts: str) -> list[tuple[str, Mount]]:
+    return [(path, parse_mount(mounts, os.path.realpath(_existing(path)))) for path in _paths(arguments)]
+
+
+def _smallest(arguments: t.Mapping[str, t.Any], figure: t.Callable[[os.statvfs_result], int]) -> Observation:
+    found = {}
+    for path in _paths(arguments):
+        try:
+            found[path] = figure(os.statvfs(_existing(path)))
+        except OSError as error:
+            raise ProbeError("cannot ask the file system of %s: %s" % (path, error.strerror)) from None
+    least = min(found, key=lambda path: found[path])
+    return Observation(found[least], "file system of %s%s" % (least, ", of %d paths the least" % len(found) if len(found) > 1 else ""))
+
+
+def _zfs_encrypts(dataset: str) -> bool:
+    return parse_zfs_encryption(output_of(["zfs", "get", "-H", "-o", "value", "encryption", dataset], package="zfsutils-linux"))
+
+
+def parse_zfs_encryption(text: str) -> bool:
+    """Whether the value of ZFS' property `encryption` is a cipher (zfsprops(7)); "-" is a pool without the feature."""
+    value = text.strip()
+    if not re.fullmatch(r"off|-|on|aes-(128|192|256)-(ccm|gcm)", value):
+        raise ProbeError("zfs answered %r for the property encryption" % value[:80])
+    return value not in ("off", "-")
+
+
+def _speed(interface: str, depth: int = 0) -> tuple[t.Optional[int], str]:
+    """(Mbit/s or None, which interface said so and what). One that reports none is as fast as the slowest below it."""
+    directory = os.path.join(_SYS, "class", "net", interface)
+    try:
+        said = _read(os.path.join(directory, "speed")).strip()
+    except ProbeError as error:
+        # An interface that is down, and many virtual ones, refuse to be read.
+        said = str(error)
+    if said.isdigit() and int(said):
+        return int(said), interface
+    lower = sorted(name[len("lower_") :] for name in os.listdir(directory) if name.startswith("lower_")) if os.path.isdir(directory) else []
+    speeds = [_speed(name, depth + 1) for name in lower] if depth < _LOWEST else []
+    if not speeds or any(speed is None for speed, _said in speeds):
+        return None, said or "empty"
+    return min((speed, name) for speed, name in speeds if speed is not None)
 
 
 def parse_meminfo(text: str) -> int:
@@ -67,45 +147,6 @@ def parse_meminfo(text: str) -> int:
     if not match:
         raise ProbeError("/proc/meminfo has no MemTotal")
     return int(match.group(1)) * 1024
-
-
-def parse_mount(text: str, path: str) -> tuple[str, str]:
-    """(source, file system type) of the mount that holds `path`, from /proc/self/mountinfo (proc_pid_mountinfo(5)).
-
-    By path and not by device number, which btrfs gives each subvolume anew.
-    """
-    found: dict[str, tuple[str, str]] = {}
-    for line in text.splitlines():
-        before, _dash, after = line.partition(" - ")
-        fields, rest = before.split(" "), after.split(" ")
-        if len(fields) < 6 or len(rest) < 2:
-            raise ProbeError("/proc/self/mountinfo has the line %r" % line[:80])
-        point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match.group(1), 8)), fields[4])
-        # Of two mounts on one directory the later covers the earlier.
-        found[point] = (rest[1], rest[0])
-    holders = [point for point in found if (path + "/").startswith(point.rstrip("/") + "/")]
-    if not holders:
-        raise ProbeError("no mount holds %s" % path)
-    return found[max(holders, key=len)]
-
-
-def disks_of(name: str, block: str) -> list[str]:
-    """The disks below block device `name` (a partition, LVM, RAID or encrypted volume) in `block`, as in /sys/class/block."""
-    below = os.path.join(block, name, "slaves")
-    slaves = sorted(os.listdir(below)) if os.path.isdir(below) else []
-    if slaves:
-        return list(dict.fromkeys(disk for slave in slaves for disk in disks_of(slave, block)))
-    if os.path.exists(os.path.join(block, name, "partition")):
-        # The directory of a partition lies in that of its disk.
-        return [os.path.basename(os.path.dirname(os.path.realpath(os.path.join(block, name))))]
-    return [name]
-
-
-def kind_of(disk: str, block: str) -> str:
-    """nvme, ssd or hdd."""
-    if disk.startswith("nvme"):
-        return "nvme"
-    return "hdd" if _read(os.path.join(block, disk, "queue", "rotational")).strip() == "1" else "ssd"
 
 
 def parse_default_interface(text: str) -> str:
@@ -117,12 +158,15 @@ def parse_default_interface(text: str) -> str:
     return min(routes)[1]
 
 
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError as error:
-        raise ProbeError("cannot read %s: %s" % (path, error.strerror)) from None
+def parse_default_interface6(text: str) -> str:
+    """The same of /proc/net/ipv6_route: destination and its length are zero, and the route is none that rejects."""
+    routes = []
+    for row in (line.split() for line in text.splitlines()):
+        if len(row) == 10 and row[0] == "0" * 32 and row[1] == "00" and not int(row[8], 16) & _REJECT:
+            routes.append((int(row[5], 16), row[9]))
+    if not routes:
+        raise ProbeError("the host has no default route, neither of IPv4 nor of IPv6")
+    return min(routes)[1]
 
 
 def _existing(path: str) -> str:

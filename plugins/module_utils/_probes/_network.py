@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import http.client
 import ipaddress
 import os
@@ -18,7 +19,7 @@ import urllib.parse
 
 from ._base import NETWORK, Observation, Probe, ProbeError
 
-__all__ = ["NetworkProbe", "parse_target", "parse_url"]
+__all__ = ["NetworkProbe", "parse_networks", "parse_target", "parse_url"]
 
 _TIMEOUT = 4.0
 _DEADLINE = 10.0
@@ -48,9 +49,10 @@ Address = tuple[t.Any, ...]
 class NetworkProbe(Probe):
     SEES = NETWORK
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["certificate_days", "dns", "https", "pages", "tcp"]},
+        "fact": {"type": "str", "required": True, "choices": ["certificate_days", "dns", "foreign", "https", "pages", "tcp"]},
         "name": {"type": "str"},
         "type": {"type": "str", "choices": ["A", "AAAA"], "default": "A"},
+        "addresses": {"type": "list", "elements": "str"},
         "targets": {"type": "list", "elements": "str"},
         "urls": {"type": "list", "elements": "str"},
     }
@@ -66,6 +68,22 @@ class NetworkProbe(Probe):
             raise ProbeError("fact dns needs `name`, a name and no address")
         addresses, missing = _within({name: lambda: _resolved(name, 0, _FAMILIES[kind])})[name]
         return Observation(sorted({str(address[4][0]) for address in addresses}), "%s %s: %s" % (kind, name, missing or "%d found" % len(addresses)))
+
+    def fact_foreign(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """The addresses of `name`, of both versions, that lie in none of `addresses` (addresses or networks), a sorted list.
+
+        A name without any address is an error: it leads nowhere, and so not to the right place.
+        """
+        name = arguments.get("name") or ""
+        if not name or _is_address(name):
+            raise ProbeError("fact foreign needs `name`, a name and no address")
+        known = parse_networks(arguments.get("addresses") or ())
+        answers = _within({family: functools.partial(_resolved, name, 0, kind) for family, kind in _FAMILIES.items()})
+        found = sorted({str(address[4][0]) for addresses, _missing in answers.values() for address in addresses})
+        if not found:
+            raise ProbeError("%s: %s" % (name, answers["A"][1]))
+        strange = [address for address in found if not any(ipaddress.ip_address(address) in network for network in known)]
+        return Observation(strange, "%s leads to %s" % (name, ", ".join(found)))
 
     def fact_tcp(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Those of `targets` ("host:port") to which no connection can be made, a list; all are tried side by side."""
@@ -109,6 +127,19 @@ def parse_target(text: str) -> tuple[str, int]:
     if not match or not 1 <= int(match.group(3)) <= 65535:
         raise ProbeError("%r is not a target such as db.example.com:5432" % text)
     return match.group(1) or match.group(2), int(match.group(3))
+
+
+def parse_networks(given: t.Sequence[str]) -> list[t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]]:
+    """The networks of "10.0.0.0/8", or of a single address; raises ProbeError for what is neither, or for none at all."""
+    found = []
+    for one in given:
+        try:
+            found.append(ipaddress.ip_network(one, strict=False))
+        except ValueError:
+            raise ProbeError("%r is neither an address nor a network such as 192.0.2.0/24" % (one,)) from None
+    if not found:
+        raise ProbeError("fact foreign needs `addresses`, what the name may lead to")
+    return found
 
 
 def parse_url(text: str) -> tuple[str, int]:

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Operating system: release, pending updates, time zone, time synchronisation, swap."""
+"""Operating system: release, updates, time zone, clock, swap; settings of the kernel, of systemd and of unattended updates."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ import re
 import time
 import typing as t
 
+from . import _os_kernel, _os_systemd, _os_unattended
 from ._base import Observation, Probe, ProbeError, output_of
+from ._base import read_text as _read
 
 __all__ = [
     "OsProbe",
+    "Tracking",
     "fetched_at",
     "parse_fstab",
     "parse_installed",
@@ -28,13 +31,15 @@ _LISTS = "/var/lib/apt/lists"
 _STAMP = "/var/lib/apt/periodic/update-success-stamp"
 _LISTS_MAX_AGE_DAYS = 2
 _CLOCK_STEP_DAYS = 0.01
-_REBOOT = "/run/reboot-required"
 _LOCALTIME = "/etc/localtime"
 
 # Leap status of chronyc(1) tracking; around a leap second the clock is as synchronised as before.
 # 127.127.1.1: chronyd operates in local mode (chronyc(1), tracking).
 _OWN_CLOCK = "7F7F0101"
 _SYNCHRONISED = ("Normal", "Insert second", "Delete second")
+# chronyd goes on saying so when no server has answered for days. By default it asks at least every 1024 s.
+_STALE = 3 * 3600.0
+_STALE_INTERVALS = 4
 
 _SUMMARY = re.compile(
     r"^(?P<upgraded>\d+) upgraded, (?P<new>\d+) newly installed, (?:(?P<downgraded>\d+) downgraded, )?"
@@ -43,9 +48,50 @@ _SUMMARY = re.compile(
 )
 
 
+class Tracking(t.NamedTuple):
+    """What chronyd knows of the clock.
+
+    :ivar updated: when a source last corrected it, seconds since the epoch.
+    :ivar interval: seconds between the last two corrections.
+    :ivar offset: seconds that the clock is off, as chronyd reckons.
+    :ivar bound: seconds that it is off at most.
+    """
+
+    leap: str
+    reference: str
+    updated: float
+    interval: float
+    offset: float
+    bound: float
+
+
 class OsProbe(Probe):
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["clock", "pending", "release", "swap", "timezone"]},
+        "fact": {
+            "type": "str",
+            "required": True,
+            "choices": [
+                "clock",
+                "clock_offset",
+                "journal",
+                "journal_limit",
+                "kernel",
+                "open_files",
+                "outdated",
+                "pending",
+                "reboot",
+                "release",
+                "setting",
+                "settings",
+                "swap",
+                "thp",
+                "timezone",
+                "unattended",
+                "unattended_blacklist",
+                "unattended_reboot",
+            ],
+        },
+        "name": {"type": "str"},
     }
 
     def fact_release(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -58,31 +104,93 @@ class OsProbe(Probe):
 
     def fact_clock(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """What chrony does with the clock: "synchronised", "own clock" (local stratum, no source), "not synchronised"."""
-        leap, reference = parse_tracking(output_of(["chronyc", "-n", "-c", "tracking"], package="chrony"))
-        state = "own clock" if reference == _OWN_CLOCK else "synchronised"
-        evidence = "chronyc tracking: leap status %s, reference %s" % (leap, reference)
-        return Observation(state if leap in _SYNCHRONISED else "not synchronised", evidence)
+        found = _tracking()
+        age = time.time() - found.updated
+        state = "own clock" if found.reference == _OWN_CLOCK else "synchronised"
+        if found.leap not in _SYNCHRONISED or age > max(_STALE, _STALE_INTERVALS * found.interval):
+            state = "not synchronised"
+        evidence = "chronyc tracking: leap status %s, reference %s, last corrected %.0f s ago" % (found.leap, found.reference, age)
+        return Observation(state, evidence)
+
+    def fact_clock_offset(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Seconds that the clock is off, by chronyd's own reckoning. Whether that is synchronised is what fact clock says."""
+        found = _tracking()
+        evidence = "chronyc tracking: leap status %s, reference %s, off by %.6f s at most" % (found.leap, found.reference, found.bound)
+        return Observation(round(abs(found.offset), 6), evidence)
 
     def fact_swap(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Swap areas in use and those that the next boot would bring back, a list."""
-        used = parse_swaps(_read("/proc/swaps"))
-        planned = ["%s (fstab)" % area for area in parse_fstab(_read("/etc/fstab", missing=""))]
-        return Observation(used + planned, "/proc/swaps and /etc/fstab")
+        found = parse_swaps(_read("/proc/swaps"))
+        found += ["%s (fstab)" % area for area in parse_fstab(_read("/etc/fstab", missing=""))]
+        found += ["%s (systemd)" % unit for unit in _os_systemd.swap_units()]
+        return Observation(found, "/proc/swaps, /etc/fstab and the swap units of systemd")
 
     def fact_pending(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Packages that `apt full-upgrade` would install, and "reboot" when one is due, a list.
+        """Packages that `apt full-upgrade` would install, a list.
 
-        Ubuntu's phased updates are not among them: apt itself leaves them out.
+        Ubuntu's phased updates are not among them, and neither are those of a subscription that the host does not have
+        (ESM): apt-get itself leaves them out.
         """
         _refuse_old_lists()
-        found: list[str] = []
-        evidence = "apt-cache policy has nothing newer"
-        if not _nothing_newer():
-            found, kept_back = parse_pending(_apt("apt-get", "-s", "full-upgrade"))
-            evidence = "apt-get -s full-upgrade (%d kept back)" % kept_back
-        if os.path.exists(_REBOOT):
-            found.append("reboot")
-        return Observation(found, "%s, %s" % (evidence, _REBOOT))
+        if _nothing_newer():
+            return Observation([], "apt-cache policy has nothing newer")
+        found, kept_back = parse_pending(_apt("apt-get", "-s", "full-upgrade"))
+        return Observation(found, "apt-get -s full-upgrade (%d kept back)" % kept_back)
+
+    def fact_reboot(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Why a reboot is due, a list."""
+        return _os_kernel.due_reboot()
+
+    def fact_outdated(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Services that run what an update has replaced, a list."""
+        return _os_systemd.outdated()
+
+    def fact_kernel(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Release of the running kernel."""
+        return Observation(os.uname().release, "uname -r")
+
+    def fact_settings(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Settings of sysctl.d as they are now and after a boot, a list of "name=value"."""
+        return _os_kernel.settings()
+
+    def fact_setting(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """The value of the kernel's setting `name`, now and after a boot, a text."""
+        name = arguments.get("name") or ""
+        if not re.fullmatch(r"[\w-]+([./][\w@:-]+)+", name):
+            raise ProbeError("fact setting needs `name`, such as vm.overcommit_memory")
+        return _os_kernel.setting(name)
+
+    def fact_thp(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """When memory is backed by transparent huge pages, now and after a boot, a text."""
+        return _os_kernel.huge_pages()
+
+    def fact_open_files(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """How many files a service or a login may open, a number."""
+        return _os_systemd.open_files()
+
+    def fact_journal(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Where the journal is kept, now and after a boot, a text."""
+        return _os_systemd.journal()
+
+    def fact_journal_limit(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Bytes that the journal may take at most."""
+        return _os_systemd.journal_limit()
+
+    def fact_unattended(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """What keeps security updates from being installed every day, a list."""
+        return _os_unattended.unattended()
+
+    def fact_unattended_reboot(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """When unattended-upgrades reboots, a text."""
+        return _os_unattended.reboot_policy()
+
+    def fact_unattended_blacklist(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """What unattended-upgrades leaves alone, a list."""
+        return _os_unattended.blacklist()
+
+
+def _tracking() -> Tracking:
+    return parse_tracking(output_of(["chronyc", "-n", "-c", "tracking"], package="chrony"))
 
 
 def _apt(*words: str) -> str:
@@ -151,12 +259,14 @@ def zone_of(path: str) -> str:
     return "UTC" if zone.rpartition("/")[2] in ("UTC", "UCT", "Universal", "Zulu") else zone
 
 
-def parse_tracking(text: str) -> tuple[str, str]:
-    """(leap status, reference) of `chronyc -c tracking`: the last and the second field (chronyc(1))."""
+def parse_tracking(text: str) -> Tracking:
+    """What `chronyc -c tracking` says (chronyc(1)). The clock is off by offset + root dispersion + half of the root delay at most."""
     fields = text.strip().split(",")
-    if len(fields) < 14:
-        raise ProbeError("chronyc answered %r" % text.strip()[:80])
-    return fields[-1], fields[1] or fields[0]
+    try:
+        updated, offset, delay, dispersion, interval = (float(fields[place]) for place in (3, 4, 10, 11, 12))
+        return Tracking(fields[13], fields[1] or fields[0], updated, interval, offset, abs(offset) + dispersion + delay / 2)
+    except (IndexError, ValueError):
+        raise ProbeError("chronyc answered %r" % text.strip()[:80]) from None
 
 
 def parse_swaps(text: str) -> list[str]:
@@ -204,15 +314,3 @@ def parse_pending(text: str) -> tuple[list[str], int]:
     if len(packages) != int(summary["upgraded"]) + int(summary["new"]) + int(summary["downgraded"] or 0):
         raise ProbeError("apt-get -s lists %d packages, and its summary says: %s" % (len(packages), summary.group(0)))
     return packages, int(summary["kept"])
-
-
-def _read(path: str, *, missing: t.Optional[str] = None) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except FileNotFoundError:
-        if missing is not None:
-            return missing
-        raise ProbeError("%s does not exist" % path) from None
-    except OSError as error:
-        raise ProbeError("cannot read %s: %s" % (path, error.strerror)) from None

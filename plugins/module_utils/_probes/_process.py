@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Processes, from /proc: how many run, as whom, and which of them holds a port."""
+"""Processes, from /proc: how many run, as whom, which of them holds a port, and whether that belongs to the stack."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import typing as t
 from dataclasses import dataclass
 
 from ._base import PLACE, Observation, Probe, ProbeError
+from ._docker import DockerProbe, unit
 from ._files import compiled
 
-__all__ = ["Process", "ProcessProbe", "parse_listeners", "parse_status"]
+__all__ = ["Process", "ProcessProbe", "foreign", "parse_listeners", "parse_status"]
 
 _PROC = "/proc"
 _COMM_LENGTH = 15  # TASK_COMM_LEN of the kernel, without the end
 _LISTEN = "0A"
+_MOST_PORTS = 64
+# The program of the engine that accepts connections to published ports, for containers of every project.
+_PROXY = "docker-proxy"
+_PROJECT = "com.docker.compose.project"
 
 
 @dataclass(frozen=True)
@@ -36,10 +41,13 @@ class Process:
 class ProcessProbe(Probe):
     SEES = PLACE
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["count", "listening", "user"]},
+        "fact": {"type": "str", "required": True, "choices": ["count", "foreign", "listening", "user"]},
         "name": {"type": "str"},
         "pattern": {"type": "str"},
         "port": {"type": "int"},
+        "ports": {"type": "list", "elements": "int"},
+        "programs": {"type": "list", "elements": "str"},
+        "project": {"type": "str"},
     }
 
     def fact_count(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -59,14 +67,57 @@ class ProcessProbe(Probe):
         port = arguments.get("port")
         if not port or not 1 <= port <= 65535:
             raise ProbeError("fact listening needs `port`, from 1 to 65535")
-        tables = [_read("net/tcp"), _read("net/tcp6", missing="")]
-        inodes = set().union(*(parse_listeners(table, port) for table in tables if table))
-        if not inodes:
+        names = _listeners(port)
+        if not names:
             return Observation("", "nothing listens on TCP port %d" % port)
-        names, unseen = _holders(inodes)
-        if unseen:
-            raise ProbeError("something listens on TCP port %d, and which process cannot be seen (as root it can)" % port)
         return Observation(", ".join(sorted(names)), "/proc/net/tcp and the open sockets of all processes")
+
+    def fact_foreign(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Those of TCP `ports` that something holds which is neither one of `programs` nor a container of Compose project `project`, a list."""
+        ports = list(dict.fromkeys(arguments.get("ports") or ()))
+        if not 0 < len(ports) <= _MOST_PORTS or not all(1 <= port <= 65535 for port in ports):
+            raise ProbeError("fact foreign needs `ports`, from 1 to 65535, up to %d" % _MOST_PORTS)
+        held = {port: _listeners(port) for port in ports}
+        found = foreign(held, self._published(), arguments.get("programs") or (), arguments.get("project") or "")
+        seen = "; ".join("%d: %s" % (port, ", ".join(sorted(names))) for port, names in held.items() if names)
+        return Observation(found, seen or "nothing listens on any of them")
+
+    def _published(self) -> list[tuple[int, str, str]]:
+        """(port of the host, name, Compose project or "") of each port that a container publishes; none without an engine."""
+        if not unit()[0]:
+            return []
+        found = []
+        for container in DockerProbe(self.secrets).client().containers.list(ignore_removed=True):
+            published = (container.attrs["NetworkSettings"]["Ports"] or {}).values()
+            ports = [binding["HostPort"] for bindings in published for binding in bindings or ()]
+            found += [(int(port), container.name, container.labels.get(_PROJECT, "")) for port in ports if port]
+        return found
+
+
+def _listeners(port: int) -> set[str]:
+    """Names of the programs that accept connections on the TCP port; raises ProbeError where one cannot be seen."""
+    tables = [_read("net/tcp"), _read("net/tcp6", missing="")]
+    inodes = set().union(*(parse_listeners(table, port) for table in tables if table))
+    names, unseen = _holders(inodes) if inodes else (set(), False)
+    if unseen:
+        raise ProbeError("something listens on TCP port %d, and which process cannot be seen (as root it can)" % port)
+    return names
+
+
+def foreign(held: t.Mapping[int, t.Collection[str]], published: t.Sequence[tuple[int, str, str]], programs: t.Collection[str], project: str) -> list[str]:
+    """The ports of `held` (port to the programs that listen on it) that are taken by others, a sentence each.
+
+    :arg published: (port, container, Compose project) of what containers publish, which need not have a listener of its own.
+    :raises ProbeError: for a port that the engine holds, and no running container publishes.
+    """
+    found = []
+    for port, names in held.items():
+        containers = [(name, owner) for taken, name, owner in published if taken == port]
+        if _PROXY in names and not containers:
+            raise ProbeError("%s holds port %d, and the engine names no container for it" % (_PROXY, port), "systemctl restart docker")
+        others = sorted(set(names) - {_PROXY, *programs}) + ["container %s" % name for name, owner in containers if not project or owner != project]
+        found += ["%d (%s)" % (port, ", ".join(others))] if others else []
+    return found
 
 
 def _chosen(arguments: t.Mapping[str, t.Any], fact: str) -> tuple[list[Process], str]:
