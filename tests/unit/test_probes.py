@@ -63,6 +63,7 @@ PARSERS = [
     (_os.parse_tracking, ()),
     (_sshd.parse_configured_ports, ()),
     (_sshd.parse_socket_ports, ()),
+    (_ufw.added_rules, ()),
     (_ufw.parse_verbose, ()),
 ]
 
@@ -556,9 +557,49 @@ def test_the_first_rule_that_matches_decides(rules, sources):
     assert _ufw.allowed_from(rules, 80, "tcp") == sources
 
 
-def test_an_inactive_firewall_has_no_rules_to_tell(commands):
+@pytest.mark.parametrize(
+    ("port", "protocol", "sources"),
+    [
+        (22, "tcp", ["any"]),
+        (53, "udp", ["any"]),
+        (53, "tcp", []),
+        (80, "tcp", ["any"]),
+        (2222, "tcp", ["any"]),
+        (25, "udp", ["any"]),
+        (5432, "tcp", ["172.30.77.11"]),
+        (6379, "tcp", ["2001:db8::1"]),
+        (99, "tcp", []),  # on one interface only
+    ],
+)
+def test_the_rules_of_an_inactive_firewall(commands, port, protocol, sources):
+    commands(_ufw, {"ufw status": UFW % ("debian13", "inactive"), "ufw show added": UFW % ("debian13", "show-added")})
+    assert value(_ufw.UfwProbe, fact="port", port=port, protocol=protocol) == sources
+
+
+@pytest.mark.parametrize(
+    ("rule", "parsed"),
+    [
+        ("allow 22/tcp", ("22/tcp", "ALLOW", "any")),
+        ("limit log 22,2222/tcp", ("22,2222/tcp", "LIMIT", "any")),
+        ("reject 8000:8010/udp", ("8000:8010/udp", "REJECT", "any")),
+        ("deny from 203.0.113.5", ("Anywhere", "DENY", "203.0.113.5")),
+        ("deny from 203.0.113.5 proto tcp", ("Anywhere/tcp", "DENY", "203.0.113.5")),
+        ("allow to any port 80", ("80", "ALLOW", "any")),
+        ("allow from 10.0.0.0/8 to any port 5432 proto tcp", ("5432/tcp", "ALLOW", "10.0.0.0/8")),
+    ],
+)
+def test_a_rule_in_the_words_of_the_command_line(rule, parsed):
+    assert _ufw.added_rules("Added user rules (see 'ufw status' for running firewall):\nufw %s\n" % rule) == [parsed]
+
+
+@pytest.mark.parametrize("rule", ["allow OpenSSH", "deny 'Nginx Full'", "allow from 10.0.0.0/8 to any app OpenSSH"])
+def test_the_ports_of_an_application_cannot_be_told(rule):
+    with pytest.raises(ProbeError, match="which ports its rule `%s` is about cannot be told" % rule):
+        _ufw.added_rules("Added user rules (see 'ufw status' for running firewall):\nufw %s\n" % rule)
+
+
+def test_a_port_is_needed(commands):
     commands(_ufw, {"ufw status": UFW % ("debian13", "inactive")})
-    assert "ufw is inactive" in error(_ufw.UfwProbe, fact="port", port=22, protocol="tcp")
     assert "needs `port`" in error(_ufw.UfwProbe, fact="port", protocol="tcp")
 
 
@@ -572,13 +613,120 @@ def test_an_inactive_firewall_has_no_rules_to_tell(commands):
         ("inactive", "enabled\n", "ENABLED=no\n", {"active": False, "boot": False, "incoming": ""}),
     ],
 )
-def test_state_of_the_firewall(monkeypatch, captured, tmp_path, case, unit, switch, expected):
-    (tmp_path / "ufw.conf").write_text("# /etc/ufw/ufw.conf\n" + switch)
-    monkeypatch.setattr(_ufw, "_CONFIGURATION", str(tmp_path / "ufw.conf"))
-    monkeypatch.setattr(_ufw, "output_of", lambda line, **_options: unit if "is-enabled" in line else captured(UFW % ("debian13", case)))
-    assert value(_ufw.UfwProbe, fact="state") == expected
-    (tmp_path / "ufw.conf").unlink()
+def test_state_of_the_firewall(firewall, case, unit, switch, expected):
+    firewall.say(case=case, unit=unit, switch=switch)
+    assert value(_ufw.UfwProbe, fact="state") == {**expected, "bypassed": []}
+    firewall.switch.unlink()
     assert "cannot read" in error(_ufw.UfwProbe, fact="state")
+
+
+class Firewall:
+    """What UFW, its file and the kernel say."""
+
+    def __init__(self, switch):
+        self.switch = switch
+        self.case, self.unit, self.live = "rules", "enabled\n", {4: ["-P INPUT DROP"], 6: ["-P INPUT DROP"]}
+        self.say(switch="ENABLED=yes\nLOGLEVEL=low\n")
+
+    def say(self, *, switch, case="rules", unit="enabled\n"):
+        self.case, self.unit = case, unit
+        self.switch.write_text("# /etc/ufw/ufw.conf\n" + switch)
+
+
+@pytest.fixture
+def firewall(monkeypatch, captured, tmp_path):
+    found = Firewall(tmp_path / "ufw.conf")
+    monkeypatch.setattr(_ufw, "_CONFIGURATION", str(found.switch))
+    monkeypatch.setattr(_ufw, "output_of", lambda line, **_options: found.unit if "is-enabled" in line else captured(UFW % ("debian13", found.case)))
+    monkeypatch.setattr(_ufw.Host, "live", lambda _host: found.live)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("family", "line"), [(4, "-P INPUT ACCEPT"), (6, "-P INPUT ACCEPT"), (6, "-A INPUT -j ACCEPT"), (4, "-A ufw-before-input -p tcp -j ACCEPT")]
+)
+def test_a_way_past_the_firewall_is_part_of_its_state(firewall, family, line):
+    firewall.live[family] = [line, "-A INPUT -j ufw-before-input"]
+    assert value(_ufw.UfwProbe, fact="state")["bypassed"] == ["IPv%d: %s" % (family, line)]
+
+
+def test_rules_of_the_kernel_that_cannot_be_read_are_an_error(firewall, monkeypatch):
+    def live(_host):
+        raise _ufw.FirewallError("`ip6tables -S` ended with 3: no permission")
+
+    monkeypatch.setattr(_ufw.Host, "live", live)
+    assert error(_ufw.UfwProbe, fact="state") == "`ip6tables -S` ended with 3: no permission"
+    assert error(_ufw.UfwProbe, fact="logging") == "`ip6tables -S` ended with 3: no permission"
+
+
+@pytest.mark.parametrize(
+    ("switch", "case", "level"),
+    [
+        ("LOGLEVEL=low\n", "rules", "low"),
+        ("LOGLEVEL=medium\n", "inactive", "medium"),
+        ("LOGLEVEL=off\n", "rules", "off in ufw.conf; low in the kernel's IPv4 rules; low in the kernel's IPv6 rules"),
+        ("#LOGLEVEL=low\n", "rules", "not set in ufw.conf; low in the kernel's IPv4 rules; low in the kernel's IPv6 rules"),
+    ],
+)
+def test_logging_of_the_firewall(firewall, captured, switch, case, level):
+    lines = captured("iptables-1.8.11-debian13-logging-low").splitlines()
+    firewall.live = {4: lines, 6: [line.replace("ufw-", "ufw6-") for line in lines]}
+    firewall.say(switch=switch, case=case)
+    assert value(_ufw.UfwProbe, fact="logging").replace(str(firewall.switch), "ufw.conf") == level
+    firewall.switch.unlink()
+    assert "cannot read" in error(_ufw.UfwProbe, fact="logging")
+
+
+def test_logging_that_one_family_lacks(firewall, captured):
+    firewall.live = {4: captured("iptables-1.8.11-debian13-logging-low").splitlines(), 6: []}
+    assert value(_ufw.UfwProbe, fact="logging").endswith("; off in the kernel's IPv6 rules")
+
+
+SYSCTLS = """\
+# a comment
+net/ipv4/conf/all/accept_redirects=0
+ -net.ipv4.tcp_syncookies = 1
+; another
+net.ipv4.conf.*.rp_filter = 1
+net.ipv4.tcp_rmem=4096 131072 6291456
+nonsense
+=1
+"""
+
+
+def test_kernel_settings_of_a_file():
+    assert _ufw.parse_sysctls(SYSCTLS) == {
+        "net/ipv4/conf/all/accept_redirects": "0",
+        "net/ipv4/tcp_syncookies": "1",
+        "net/ipv4/tcp_rmem": "4096 131072 6291456",
+    }
+
+
+def test_kernel_settings_that_are_stopped_not_live_or_overridden():
+    settings = {"net/ipv4/ip_forward": "0", "net/ipv4/conf/all/log_martians": "0", "net/ipv4/tcp_rmem": "4096 131072 6291456", "net/ipv6/a": "1"}
+    live = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/log_martians": "0", "net/ipv4/tcp_rmem": "4096\t131072\t6291456"}
+    others = {"net/ipv4/conf/all/log_martians": ("1", "/etc/sysctl.d/60-own.conf"), "net/ipv6/a": ("1", "/etc/sysctl.d/60-own.conf")}
+    assert _ufw.overridden(settings, live, others) == [
+        "net.ipv4.ip_forward: 0 takes Docker's containers off the network; leave it out",
+        "net.ipv4.ip_forward: 0 in /etc/ufw/sysctl.conf, 1 live",
+        "net.ipv4.conf.all.log_martians: 0 in /etc/ufw/sysctl.conf, which overrides 1 in /etc/sysctl.d/60-own.conf",
+    ]
+
+
+def test_kernel_settings_of_the_firewall(monkeypatch, tmp_path):
+    for name in ("etc", "usr", "proc"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "etc/10-a.conf").write_text("net.ipv4.a = 1\nnet.ipv4.b = 1\n")
+    (tmp_path / "usr/10-a.conf").write_text("net.ipv4.c = 5\n")
+    (tmp_path / "usr/20-b.conf").write_text("net.ipv4.a = 2\n")
+    (tmp_path / "etc/99-sysctl.conf").symlink_to(tmp_path / "absent")
+    (tmp_path / "own").write_text("net/ipv4/a=1\nnet/ipv4/b=1\nnet/ipv4/c=1\n")
+    monkeypatch.setattr(_ufw, "SYSCTL", str(tmp_path / "own"))
+    monkeypatch.setattr(_ufw, "_SYSCTL_D", (str(tmp_path / "etc"), str(tmp_path / "none"), str(tmp_path / "usr")))
+    monkeypatch.setattr(_ufw, "live_sysctls", lambda _paths: {})
+    assert value(_ufw.UfwProbe, fact="sysctl") == ["net.ipv4.a: 1 in %s, which overrides 2 in %s" % (tmp_path / "own", tmp_path / "usr/20-b.conf")]
+    (tmp_path / "own").unlink()
+    assert "cannot read" in error(_ufw.UfwProbe, fact="sysctl")
 
 
 # SSH

@@ -20,7 +20,15 @@ CATALOGUE = load_catalogue([str(ROOT / "checklists")])
 SYSTEMS = json.loads((pathlib.Path(__file__).parent / "systems.json").read_text())
 CHECKLISTS = {name: load_checklist(str(ROOT / "checklists" / (name + ".yml")), CATALOGUE) for name in SYSTEMS}
 # No document asks these; what the documents do ask depends on them.
-OWN = {"fw.ssh.reachable", "pg.reachable", "redis.reachable"}
+OWN = {
+    "fw.others.blocked",
+    "fw.ssh.reachable",
+    "fw.ufw.logging",
+    "fw.ufw.sysctl",
+    "net.exposure.reviewed",
+    "pg.reachable",
+    "redis.reachable",
+}
 GROUPS = {"all", "app", "db", "cache", "gpu", "control"}
 
 
