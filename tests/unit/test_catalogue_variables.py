@@ -22,10 +22,16 @@ ITEMS = {item["id"]: item for items in AREAS.values() for item in items}
 EXPLAINED = ("postgresql", "redis", "backup", "data", "models", "application")
 
 # Ansible's own, and the engine's (docs/checklist.md).
-GIVEN = {"ansible_user", "groups", "hostvars", "inventory_dir", "inventory_hostname", "preflight_vantage"}
+GIVEN = {"ansible_user", "groups", "hostvars", "inventory_dir", "inventory_hostname", "preflight_vantage", "query"}
 
 # How the page writes a default that depends on another variable.
-WRITTEN = {"ansible_user": "ansible_user", "deploy_project": "PROJECT", "inventory_dir": "INVENTORY", "preflight_address": "ADDRESS"}
+WRITTEN = {
+    "ansible_user": "ansible_user",
+    "deploy_project": "PROJECT",
+    "docker_address_pool": "{{ docker_address_pool }}",
+    "inventory_dir": "INVENTORY",
+    "preflight_address": "ADDRESS",
+}
 
 NONE = "none"
 VAULTED = "keep it in a vaulted file"
@@ -57,6 +63,8 @@ def evaluated(node):
     """The value of a default, with the words that the page has for other variables."""
     if isinstance(node, jinja2.nodes.Name):
         return WRITTEN[node.name]
+    if isinstance(node, jinja2.nodes.List):
+        return [evaluated(one) for one in node.items]
     if isinstance(node, jinja2.nodes.Concat):
         return "".join(str(evaluated(one)) for one in node.nodes)
     if isinstance(node, jinja2.nodes.Filter) and node.name == "default":
