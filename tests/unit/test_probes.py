@@ -54,6 +54,8 @@ PARSERS = [
     (_docker.parse_unit, ()),
     (_fail2ban.parse_jails, ()),
     (_fail2ban.parse_actions, ()),
+    (_fail2ban.parse_answers, (1,)),
+    (_fail2ban.parse_jail, ()),
     (_hardware.parse_meminfo, ()),
     (_hardware.parse_mount, ("/",)),
     (_hardware.parse_default_interface, ()),
@@ -807,6 +809,132 @@ def test_a_jail_whose_actions_cannot_be_read_is_an_error(commands):
 def test_a_dead_fail2ban_is_an_error(commands):
     commands(_fail2ban, {"client": ProbeError("Failed to access socket path")})
     assert error(_fail2ban.Fail2banProbe, fact="jail", jail="sshd") == "Failed to access socket path"
+
+
+ASKED = """\
+Fail2Ban v1.0.2 reads log file that contains password failure report
+and bans the corresponding IP addresses using firewall rules.
+
+fail2ban> Status
+|- Number of jail:\t2
+`- Jail list:\tnginx-http-auth, sshd
+fail2ban> Status for the jail: sshd
+|- Filter
+|  |- Currently failed:\t0
+|  |- Total failed:\t0
+|  `- Journal matches:\t_SYSTEMD_UNIT=ssh.service + _COMM=sshd
+`- Actions
+   |- Currently banned:\t2
+   |- Total banned:\t2
+   `- Banned IP list:\t203.0.113.9 2001:db8::9
+fail2ban> The jail sshd has the following actions:
+nftables
+fail2ban> Status for the jail: nginx-http-auth
+|- Filter
+|  |- Currently failed:\t0
+|  |- Total failed:\t0
+|  `- File list:\t{log}
+`- Actions
+   |- Currently banned:\t0
+   |- Total banned:\t0
+   `- Banned IP list:\t
+fail2ban> The jail nginx-http-auth has the following actions:
+nftables
+fail2ban> Sorry but the jail 'nope' does not exist
+fail2ban> Sorry but the jail 'nope' does not exist
+"""
+TABLE = """\
+table inet f2b-table {
+	set addr-set-sshd {
+		type ipv4_addr
+		elements = { 203.0.113.9 }
+	}
+
+	set addr6-set-sshd {
+		type ipv6_addr
+		elements = { 2001:db8::9,
+				2001:db8::10 }
+	}
+}
+"""
+
+
+def test_captured_answers(captured):
+    status, sshd, actions, nginx, _actions = _fail2ban.parse_answers(captured("fail2ban-1.1.0-debian13-interactive"), 5)
+    assert _fail2ban.parse_jails(status) == ["nginx-botsearch", "nginx-http-auth", "nginx-limit-req", "sshd"]
+    assert _fail2ban.parse_jail(sshd) == ([], True, ["203.0.113.9", "2001:db8::9"])
+    assert _fail2ban.parse_actions(actions) == ["nftables"]
+    assert _fail2ban.parse_jail(nginx) == (["/var/log/nginx/access.log", "/var/log/nginx/error.log"], False, [])
+    held = _fail2ban.parse_elements(captured("nft-1.1.3-debian13-f2b-table"))
+    assert sorted(map(str, held)) == ["2001:db8::9/128", "203.0.113.9/32"]
+
+
+@pytest.fixture
+def bans(monkeypatch, tmp_path):
+    """What the server, the kernel's table and systemd answer, by the program."""
+    (tmp_path / "error.log").touch()
+    answers = {"fail2ban-client": ASKED.format(log=tmp_path / "error.log"), "nft": TABLE, "systemctl": "enabled\n", "which": "/usr/sbin/nft"}
+    monkeypatch.setattr(_fail2ban, "output_of", lambda line, **_options: answers[line[0]])
+    monkeypatch.setattr(_fail2ban.shutil, "which", lambda _program, path: answers["which"])
+    answers["log"] = tmp_path / "error.log"
+    return answers
+
+
+BOTH = ["sshd", "nginx-http-auth"]
+
+
+def test_jails_that_ban(bans):
+    seen = _fail2ban.Fail2banProbe({}).observe({"fact": "jails", "jails": BOTH})
+    assert (seen.value, seen.evidence) == ([], "asked about sshd, nginx-http-auth; 2 addresses are banned")
+
+
+def test_a_jail_that_the_server_does_not_run(bans):
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=[*BOTH, "nope"]) == ["nope: the server does not run it (it runs nginx-http-auth, sshd)"]
+
+
+def test_a_jail_without_its_log(bans):
+    bans["log"].unlink()
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == ["nginx-http-auth: its log %s is not there" % bans["log"]]
+    bans["fail2ban-client"] = bans["fail2ban-client"].replace(str(bans["log"]), "")
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == ["nginx-http-auth: it watches no log"]
+
+
+def test_a_jail_that_cannot_ban(bans):
+    bans["which"] = None
+    missing = "%s: the program of its ban action nftables is not installed: nft"
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == [missing % jail for jail in BOTH]
+    bans["fail2ban-client"] = bans["fail2ban-client"].replace("The jail sshd has the following actions:\nnftables", "No actions for jail sshd")
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=["sshd"]) == ["sshd: it has no ban action"]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("", "203.0.113.9, 2001:db8::9 are banned and not shut out by the kernel; flushed by somebody?"),
+        (TABLE.replace("203.0.113.9", "203.0.113.90"), "203.0.113.9 is banned and not shut out by the kernel; flushed by somebody?"),
+        (TABLE.replace("2001:db8::9", "2001:db8:0::9"), None),
+    ],
+)
+def test_a_ban_that_the_kernel_has_lost(bans, table, said):
+    bans["nft"] = table
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == (["sshd: " + said] if said else [])
+
+
+def test_jails_that_are_gone_after_the_next_boot(bans):
+    bans["systemctl"] = "disabled\n"
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == ["sshd, nginx-http-auth: fail2ban.service does not start at boot"]
+
+
+@pytest.mark.parametrize("text", ["", "fail2ban> fail2ban> fail2ban> fail2ban> ", ASKED.partition("fail2ban> Status for")[0]])
+def test_a_server_that_does_not_answer_all_is_an_error(bans, text):
+    bans["fail2ban-client"] = text
+    assert error(_fail2ban.Fail2banProbe, fact="jails", jails=["sshd"]) == "the server of fail2ban does not answer"
+
+
+@pytest.mark.parametrize("jails", [None, [], [""], ["sshd\nset sshd unbanip 203.0.113.9"], ["a b"]])
+def test_what_is_no_list_of_jails_is_an_error(bans, jails):
+    assert "needs `jails`" in error(_fail2ban.Fail2banProbe, fact="jails", jails=jails)
+    assert "needs `jail`" in error(_fail2ban.Fail2banProbe, fact="jail")
 
 
 # Docker, as far as commands tell

@@ -89,12 +89,14 @@ def finished(
     user: str = "",
     environment: t.Optional[t.Mapping[str, str]] = None,
     shown: str = "",
+    given: str = "",
 ) -> tuple[int, str, str]:
     """(exit status, standard output, standard error) of a command run in the C locale, without a shell; a signal's number is negative.
 
     :arg user: the account to run it as where the probe runs as root.
     :arg environment: what it gets instead of the probe's own environment.
     :arg shown: the command as an error names it, where its arguments are not for everybody.
+    :arg given: its standard input, up to 4 KiB.
 
     Raises ProbeError when it is not installed (naming `package`), takes longer than 12 s or says more than 64 MiB.
     """
@@ -104,7 +106,7 @@ def finished(
         raise ProbeError("%s is not installed" % arguments[0], "apt-get install %s" % package if package else "")
     environment = dict(os.environ if environment is None else environment, LC_ALL="C", PATH=_PATH)
     try:
-        status, out, err = run(path, arguments, environment=environment, limit=_COMMAND_LIMIT, user=user)
+        status, out, err = run(path, arguments, environment=environment, limit=_COMMAND_LIMIT, user=user, given=given.encode())
     except CommandHungError:
         raise ProbeError("`%s` gave no answer within %.0f s" % (shown, _COMMAND_LIMIT)) from None
     except CommandTooLongError:
@@ -120,6 +122,7 @@ def output_of(
     user: str = "",
     refuse: str = "",
     environment: t.Optional[t.Mapping[str, str]] = None,
+    given: str = "",
 ) -> str:
     """Standard output of a command, run as `finished` does.
 
@@ -127,7 +130,7 @@ def output_of(
     its warnings.
     """
     shown = " ".join(arguments)
-    status, out, err = finished(arguments, package=package, user=user, environment=environment)
+    status, out, err = finished(arguments, package=package, user=user, environment=environment, given=given)
     if status not in accept:
         said = (err or out).strip().splitlines()
         raise ProbeError("`%s` ended with status %d: %s" % (shown, status, said[-1] if said else "no message"))
