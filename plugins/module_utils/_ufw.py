@@ -49,6 +49,8 @@ _SETTINGS = {
     "IPT_SYSCTL": SYSCTL,
 }
 _PREFIX = {4: "ufw-", 6: "ufw6-"}
+# UFW's chains that the kernel's own call, in this order.
+_CALLED = ("before-logging", "before", "after", "after-logging", "reject", "track")
 _BEGIN, _END = "# BEGIN gonogo.preflight: ports that Docker publishes", "# END gonogo.preflight"
 _BLOCK = re.compile(r"\n?%s\n.*?%s\n" % (re.escape(_BEGIN), re.escape(_END)), re.DOTALL)
 _SYSCTL_HEADING = """\
@@ -147,12 +149,17 @@ def plan(state: State, wanted: Wanted) -> Plan:
     reasons = reasons or _unlike(state.live, wanted)
     if not reasons:
         return Plan({}, (), (), state.added)
-    commands = [["ufw", *words.split()] for words in declared]
+    # UFW adds rules to the running kernel only where its chains are: not where IPv6 was switched off in its file, or all was removed.
+    lost = any("-N %suser-input" % _PREFIX[family] not in lines for family, lines in state.live.items())
+    commands = [["ufw", "reload"]] if state.enabled and lost else []
+    commands += [["ufw", *words.split()] for words in declared]
     commands += [["ufw", *_deletion(words)] for words in [*surplus, *closing]]
     commands += [["ufw", "logging", wanted.logging]] if wanted.logging not in ("", state.logging) else []
     commands += [[IPTABLES[family], "-D", *shlex.split(line)[1:]] for family, line in past]
     commands.append(["ufw", "reload"] if state.enabled else ["ufw", "--force", "enable"])
-    commands += [[IPTABLES[family], "-I", "FORWARD", "-j", "DOCKER-USER"] for family, lines in state.live.items() if _unasked(lines)]
+    for family, lines in state.live.items():
+        commands += [[IPTABLES[family], *words] for words in _calls_again(lines, family)]
+        commands += [[IPTABLES[family], "-I", "FORWARD", "-j", "DOCKER-USER"]] if _unasked(lines) else []
     commands += [] if state.service else [["systemctl", "enable", "ufw.service"]]
     kept = [words for words in state.added if words not in surplus and words not in closing]
     return Plan(files, commands, reasons, [*kept, *missing])
@@ -350,7 +357,7 @@ def _unlike(live: Live, wanted: Wanted) -> list[str]:
         if chain[-1:] == ["-A DOCKER-USER -j RETURN"]:
             chain.pop()
         docker_user = _docker_user(wanted, family)
-        guard = ["-P INPUT DROP", "-P FORWARD DROP", "-A INPUT -j %sbefore-input" % _PREFIX[family]]
+        guard = ["-P INPUT DROP", "-P FORWARD DROP", *(line for lines in _calls(family) for line in lines)]
         lacking = [line for line in [*guard, *accepting, *docker_user] if line not in lines]
         reasons += ["%s: the kernel lacks `%s`" % (family_name, line) for line in lacking]
         surplus = [line for line in opened if line not in accepting] + [line for line in chain if line not in docker_user]
@@ -362,6 +369,25 @@ def _unlike(live: Live, wanted: Wanted) -> list[str]:
         if wanted.logging and logged(lines, family) != wanted.logging:
             reasons.append("%s: the kernel's rules log %s, not %s" % (family_name, logged(lines, family), wanted.logging))
     return reasons + _closed(live, wanted.rules)
+
+
+def _calls(family: int) -> list[list[str]]:
+    """The rules by which each of the kernel's own chains calls UFW's."""
+    builtin = ("INPUT", "OUTPUT", "FORWARD")
+    return [["-A %s -j %s%s-%s" % (chain, _PREFIX[family], called, chain.lower()) for called in _CALLED] for chain in builtin]
+
+
+def _calls_again(lines: t.Sequence[str], family: int) -> list[list[str]]:
+    """What makes the kernel's chains call UFW's again, in their order; UFW itself does so only where its chains are gone too."""
+    if "-N %sbefore-logging-input" % _PREFIX[family] not in lines:
+        return []
+    words = []
+    for calls in _calls(family):
+        found = [line for line in calls if line in lines]
+        if found != calls:
+            # First all of them anew, behind, then the ones of before: nothing is let in or shut out in between.
+            words += [line.split() for line in calls] + [["-D", *line.split()[1:]] for line in found]
+    return words
 
 
 def _let_in(family: int, line: str) -> str:

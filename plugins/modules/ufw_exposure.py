@@ -198,7 +198,8 @@ def apply(goal, options, run, check_mode):
     todo = plan(state, goal)
     pending = guard.pending()
     if todo.reasons and not check_mode:
-        guard.arm(options["revert_after"], active=state.enabled, openings=[[one[0], "-I", *one[2:]] for one in todo.commands if one[1] == "-D"])
+        openings = [[one[0], "-I", *one[2:]] for one in todo.commands if one[1] == "-D" and one[-1] == "ACCEPT"]
+        guard.arm(options["revert_after"], active=state.enabled, openings=openings)
         try:
             host.apply(todo)
             unlike = plan(host.read(goal.sysctls or ()), goal).reasons

@@ -36,11 +36,20 @@ RULES = [
     Rule("postgresql", 5432, "tcp", "127.0.0.1/32", "host"),
 ]
 DECLARED = ["allow 22/tcp", "allow 80/tcp", "allow from 192.0.2.11 to any port 5432 proto tcp"]
+
+
+def calls(prefix):
+    chains = ("before-logging", "before", "after", "after-logging", "reject", "track")
+    return ["-A %s -j %s-%s-%s" % (builtin, prefix, chain, builtin.lower()) for builtin in ("INPUT", "FORWARD", "OUTPUT") for chain in chains]
+
+
 LIVE = {
     4: [
         "-P INPUT DROP",
         "-P FORWARD DROP",
-        "-A INPUT -j ufw-before-input",
+        "-N ufw-before-logging-input",
+        "-N ufw-user-input",
+        *calls("ufw"),
         "-A DOCKER-USER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
         "-A DOCKER-USER -s 172.28.0.0/16 -j RETURN",
         "-A DOCKER-USER -p tcp -m conntrack --ctstate DNAT --ctorigdstport 80 --ctdir ORIGINAL -j RETURN",
@@ -53,7 +62,8 @@ LIVE = {
     6: [
         "-P INPUT DROP",
         "-P FORWARD DROP",
-        "-A INPUT -j ufw6-before-input",
+        "-N ufw6-user-input",
+        *calls("ufw6"),
         "-A DOCKER-USER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN",
         "-A DOCKER-USER -p tcp -m conntrack --ctstate DNAT --ctorigdstport 80 --ctdir ORIGINAL -j RETURN",
         "-A DOCKER-USER -j DROP",
@@ -157,7 +167,7 @@ def test_a_rule_that_closes_a_declared_port_to_everybody_is_taken_away(converged
 @pytest.mark.parametrize(("rule", "line"), DENIES)
 def test_behind_the_rule_that_allows_it_closes_nothing(converged, rule, line):
     assert todo(replace(converged, added=[*DECLARED, rule], live={**LIVE, 4: [*LIVE[4], line]})).reasons == ()
-    assert todo(replace(converged, added=[*DECLARED, rule], live={**LIVE, 4: [*LIVE[4][:8], line.replace("tcp", "udp"), *LIVE[4][8:]]})).reasons == ()
+    assert todo(replace(converged, added=[*DECLARED, rule], live={**LIVE, 4: [line.replace("tcp", "udp"), *LIVE[4]]})).reasons == ()
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -185,7 +195,7 @@ def test_what_was_opened_behind_ufw_is_found(converged, family, line):
 
 def test_docker_user_that_drops_before_it_lets_through_is_reloaded(converged):
     lines = [line for line in LIVE[4] if line != "-A DOCKER-USER -j RETURN"]
-    lines.insert(3, lines.pop(lines.index("-A DOCKER-USER -j DROP")))
+    lines.insert(lines.index(next(line for line in lines if "ctorigdstport" in line)), lines.pop(lines.index("-A DOCKER-USER -j DROP")))
     assert todo(replace(converged, live={**LIVE, 4: lines})).reasons == ["IPv4: the rules of DOCKER-USER are in another order"]
 
 
@@ -211,6 +221,35 @@ def test_docker_asks_docker_user_first(converged, forward, asked):
     else:
         assert found.reasons == ["IPv4: Docker's rules let packets through before DOCKER-USER is asked"]
         assert found.commands[-1] == ["iptables", "-I", "FORWARD", "-j", "DOCKER-USER"]
+
+
+def test_chains_that_the_kernel_no_longer_calls_are_called_again_in_their_order(converged):
+    """`iptables -F` leaves UFW's chains there, which `ufw reload` takes for a firewall that is whole."""
+    gone = "-A INPUT -j ufw-before-input"
+    found = todo(replace(converged, live=without(LIVE, 4, gone)))
+    assert found.reasons == ["IPv4: the kernel lacks `%s`" % gone]
+    names = [one[4] for one in found.commands if one[:2] == ["iptables", "-A"]]
+    assert names == [
+        "ufw-before-logging-input",
+        "ufw-before-input",
+        "ufw-after-input",
+        "ufw-after-logging-input",
+        "ufw-reject-input",
+        "ufw-track-input",
+    ]
+    removed = [one for one in found.commands if one[:2] == ["iptables", "-D"]]
+    assert [one[4] for one in removed] == [name for name in names if name != "ufw-before-input"]
+    assert found.commands.index(["iptables", "-A", "INPUT", "-j", "ufw-track-input"]) < found.commands.index(removed[0])
+    # Where its chains are gone too, UFW makes all of it.
+    found = todo(replace(converged, live=without(LIVE, 6, "-A INPUT -j ufw6-before-input")))
+    assert [one for one in found.commands if one[0] == "ip6tables"] == []
+
+
+def test_chains_that_are_gone_are_made_before_rules_are_added_to_them(converged):
+    found = todo(replace(converged, live=without(LIVE, 6, "-N ufw6-user-input"), files=STOCK))
+    assert found.commands[0] == ["ufw", "reload"]
+    assert found.commands[1] == ["ufw", "allow", "22/tcp"]
+    assert todo(replace(converged, files=STOCK)).commands[0] == ["ufw", "allow", "22/tcp"]
 
 
 @pytest.mark.parametrize("family", [4, 6])
