@@ -61,6 +61,7 @@ TAKES: t.Mapping[str, t.Mapping[str, str]] = {
         "reused": "path|container name [part] [example]",
         "value": "path|container name",
     },
+    "fail2ban": {"jail": "jail", "jails": "jails"},
     "file": {
         "age": "",
         "checksum": "[algorithm]",
@@ -134,8 +135,8 @@ TAKES: t.Mapping[str, t.Mapping[str, str]] = {
     },
     "redis": {"aof": "", "config": "name", "unauthenticated": "", "version": ""},
     "schedule": {"calendar": "name", "cron": "pattern", "interval": "name", "last_success": "name", "timer": "name"},
-    "tcp": {"open": "", "undeclared": "declared"},
-    "ufw": {"port": "port [protocol]", "state": ""},
+    "tcp": {"disagreements": "declared [also]", "open": "", "undeclared": "declared [also]"},
+    "ufw": {"logging": "", "port": "port [protocol]", "state": "", "sysctl": ""},
 }
 """Kind of probe to its facts to their own arguments: needed, [may be left out], or exactly one of a|b.
 

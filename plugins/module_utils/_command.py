@@ -27,18 +27,31 @@ class CommandTooLongError(Exception):
     """The command said more than is read of any command and was killed."""
 
 
-def run(path: str, arguments: t.Sequence[str], *, environment: t.Mapping[str, str], limit: float, user: str = "") -> tuple[int, bytes, bytes]:
+def run(
+    path: str,
+    arguments: t.Sequence[str],
+    *,
+    environment: t.Mapping[str, str],
+    limit: float,
+    user: str = "",
+    given: bytes = b"",
+) -> tuple[int, bytes, bytes]:
     """(exit status, standard output, standard error) of the program at `path`; a signal's number is negative.
 
     :arg user: account to run as, where this process is root.
+    :arg given: its standard input, as much as a pipe holds at once (4 KiB).
     :raises CommandHungError: after `limit` seconds.
     :raises CommandTooLongError: after 64 MiB.
     """
+    if len(given) > select.PIPE_BUF:
+        raise ValueError("more is given to %s than a pipe holds" % path)
     out, out_writer = os.pipe()
     err, err_writer = os.pipe()
+    source = _source(given)
     pid = os.fork()
     if pid == 0:
-        _become(path, arguments, environment, user, out_writer, err_writer)
+        _become(path, arguments, environment, user, (source, out_writer, err_writer))
+    os.close(source)
     os.close(out_writer)
     os.close(err_writer)
     try:
@@ -54,12 +67,21 @@ def run(path: str, arguments: t.Sequence[str], *, environment: t.Mapping[str, st
     return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status), read[out], read[err]
 
 
-def _become(path: str, arguments: t.Sequence[str], environment: t.Mapping[str, str], user: str, out: int, err: int) -> t.NoReturn:
+def _source(given: bytes) -> int:
+    """A descriptor from which `given` is read, and then its end."""
+    if not given:
+        return os.open(os.devnull, os.O_RDONLY)
+    reader, writer = os.pipe()
+    os.write(writer, given)
+    os.close(writer)
+    return reader
+
+
+def _become(path: str, arguments: t.Sequence[str], environment: t.Mapping[str, str], user: str, descriptors: tuple[int, int, int]) -> t.NoReturn:
     """In the child: turn into the program; never returns into the parent's code."""
     try:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        os.dup2(out, 1)
-        os.dup2(err, 2)
+        for standard, descriptor in enumerate(descriptors):
+            os.dup2(descriptor, standard)
         if user and os.geteuid() == 0:
             account = pwd.getpwnam(user)
             os.setgroups([])

@@ -9,12 +9,16 @@ short_description: Have exactly the declared ports of a host open, without locki
 version_added: 0.1.0
 description:
   - Makes UFW deny incoming connections but those of O(rules), at boot and now, over IPv4 and IPv6. Rules that allow what
-    is not declared are removed, rules that deny are left alone.
+    is not declared are removed, those that somebody put into the chain C(INPUT) past UFW among them. Rules that deny are left
+    alone, unless they close a declared port to everybody.
   - Ports that Docker publishes do not pass UFW; the chain C(DOCKER-USER), loaded with UFW's rules, holds them to the
     same declaration.
   - What is compared is UFW's own rules, its files, and the rules in the kernel.
-  - Before anything is changed, a timer of systemd is armed that puts everything back after O(revert_after) seconds. It is
-    disarmed by a second call, over a new connection, with O(state=confirmed).
+  - Rules in C(/etc/ufw/before.rules), and in chains of other programs, are not this module's; where they let connections in,
+    it warns.
+  - Before anything is changed, a timer of systemd is armed that puts everything back after O(revert_after) seconds, and a
+    unit that does so when the host boots before that. Both are disarmed by a second call, over a new connection, with
+    O(state=confirmed).
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 options:
@@ -60,6 +64,16 @@ options:
     type: list
     elements: str
     default: []
+  logging:
+    description: UFW's level of logging. Without it, the level stays as it is.
+    type: str
+    choices: ['off', low, medium, high, full]
+  sysctl:
+    description:
+      - All of C(/etc/ufw/sysctl.conf), kernel settings that UFW sets whenever it starts, over those of C(/etc/sysctl.d).
+        Without it, the file stays as it is.
+      - Settings that switch forwarding off are refused, since they take Docker's containers off the network.
+    type: dict
   revert_after:
     description: Seconds until an unconfirmed change is taken back.
     type: int
@@ -104,7 +118,13 @@ reasons:
   returned: O(state=applied)
   type: list
   elements: str
-  sample: ["not declared: allow 8080/tcp"]
+  sample: ["8080/tcp: allowed by UFW's rule `allow 8080/tcp`, declared nowhere"]
+bypassed:
+  description: Rules of the kernel, in C(/etc/ufw/before.rules) or of other programs, that let connections in past UFW and stay.
+  returned: O(state=applied)
+  type: list
+  elements: str
+  sample: ["-A ufw-before-input -p tcp -m tcp --dport 8080 -j ACCEPT"]
 unconfirmed:
   description: Whether a change, of this call or an earlier one, is taken back unless it is confirmed in time.
   returned: O(state=applied)
@@ -116,7 +136,16 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gonogo.preflight.plugins.module_utils._exposure import Rule, admits
-from ansible_collections.gonogo.preflight.plugins.module_utils._ufw import State, describe, plan
+from ansible_collections.gonogo.preflight.plugins.module_utils._ufw import (
+    LEVELS,
+    State,
+    SysctlError,
+    Wanted,
+    bypasses,
+    describe,
+    plan,
+    sysctl_file,
+)
 from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host, ssh_connection
 
 RULE = {
@@ -130,6 +159,8 @@ SPEC = {
     "state": {"type": "str", "choices": ["applied", "confirmed"], "default": "applied"},
     "rules": {"type": "list", "elements": "dict", "default": [], "options": RULE},
     "container_networks": {"type": "list", "elements": "str", "default": []},
+    "logging": {"type": "str", "choices": list(LEVELS)},
+    "sysctl": {"type": "dict"},
     "revert_after": {"type": "int", "default": 60},
     "require_ssh": {"type": "bool", "default": True},
 }
@@ -147,20 +178,31 @@ def refuse_lockout(rules):
         raise FirewallError(message % (*connection, ", ".join(open_to) or "nobody", connection[1], connection[0]))
 
 
-def apply(rules, options, run, check_mode):
+def wanted(options):
+    """What the options ask for; raises FirewallError for a kernel setting that they must not have."""
+    rules = [Rule(**rule) for rule in options["rules"]]
+    try:
+        sysctls = None if options["sysctl"] is None else sysctl_file(options["sysctl"])
+    except SysctlError as error:
+        raise FirewallError("nothing was changed: sysctl: %s" % error) from None
+    return Wanted(rules, options["container_networks"], options["logging"] or "", sysctls)
+
+
+def apply(goal, options, run, check_mode):
     """The module's result for state=applied."""
     if options["require_ssh"]:
-        refuse_lockout(rules)
+        refuse_lockout(goal.rules)
     host, guard = Host(run), Guard(run)
     # A dry run before UFW is there: everything would change.
-    state = State({}, (), False, {}) if check_mode and not host.installed() else host.read()
-    todo = plan(state, rules, options["container_networks"])
+    state = State({}, (), False, {}) if check_mode and not host.installed() else host.read(goal.sysctls or ())
+    todo = plan(state, goal)
     pending = guard.pending()
     if todo.reasons and not check_mode:
-        guard.arm(options["revert_after"], active=state.enabled)
+        openings = [[one[0], "-I", *one[2:]] for one in todo.commands if one[1] == "-D" and one[-1] == "ACCEPT"]
+        guard.arm(options["revert_after"], active=state.enabled, openings=openings)
         try:
             host.apply(todo)
-            unlike = plan(host.read(), rules, options["container_networks"]).reasons
+            unlike = plan(host.read(goal.sysctls or ()), goal).reasons
             if unlike:
                 raise FirewallError("after all changes: %s" % "; ".join(unlike))
         except FirewallError:
@@ -170,11 +212,20 @@ def apply(rules, options, run, check_mode):
         guard.arm(options["revert_after"], active=state.enabled)
     diff = {
         "before_header": "; ".join(todo.reasons),
-        "before": describe(state.added, state.files, state.enabled),
-        "after": describe(todo.added, {**state.files, **todo.files}, state.enabled or bool(todo.reasons)),
+        "before": describe(state),
+        "after": describe(after(state, todo, goal)),
     }
     unconfirmed = not check_mode and (pending or bool(todo.reasons))
-    return {"changed": bool(todo.reasons), "reasons": todo.reasons, "unconfirmed": unconfirmed, "diff": diff}
+    past = [line for family, lines in state.live.items() for line in bypasses(lines, family)]
+    bypassed = [line for line in past if not line.startswith("-A INPUT ")]
+    return {"changed": bool(todo.reasons), "reasons": todo.reasons, "bypassed": bypassed, "unconfirmed": unconfirmed, "diff": diff}
+
+
+def after(state, todo, goal):
+    """The state that `todo` leads to."""
+    if not todo.reasons:
+        return state
+    return State({**state.files, **todo.files}, todo.added, True, {}, True, goal.logging or state.logging)
 
 
 def main():
@@ -185,8 +236,10 @@ def main():
 
     try:
         if module.params["state"] == "applied":
-            rules = [Rule(**rule) for rule in module.params["rules"]]
-            module.exit_json(**apply(rules, module.params, run, module.check_mode))
+            result = apply(wanted(module.params), module.params, run, module.check_mode)
+            for line in result["bypassed"]:
+                module.warn("UFW: this rule of the kernel lets connections in past UFW, and somebody else has to take it away: %s" % line)
+            module.exit_json(**result)
         if not module.check_mode and not Guard(run).confirm():
             raise FirewallError("the old rules are back already, the change was not confirmed in time")
         module.exit_json(changed=False)

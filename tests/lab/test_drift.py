@@ -239,7 +239,7 @@ def test_what_hands_changed_is_named_thing_by_thing(green: dict[str, t.Any], wat
         _applied(watched, "provision", "--tags", "os,ufw,fail2ban,redis")
     assert sorted((one["kind"], one["name"], one["host"]) for one in found["changes"]) == [
         ("file", "/etc/fail2ban/jail.d/gonogo.local", APP),
-        ("firewall rule", "not declared: allow 8080/tcp", APP),
+        ("firewall rule", "8080/tcp: allowed by UFW's rule `allow 8080/tcp`, declared nowhere", APP),
         ("package", "python3-redis", DATA),
         ("unit", "chrony", APP),
     ]

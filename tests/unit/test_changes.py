@@ -49,9 +49,9 @@ def named(action: str, result: dict[str, t.Any], **arguments: t.Any) -> list[tup
         ("ansible.builtin.apt", {}, {"name": "python3-redis"}, ("package", "python3-redis", "would be installed")),
         (
             "gonogo.preflight.ufw_exposure",
-            {"reasons": ["not declared: allow 8080/tcp"]},
+            {"reasons": ["8080/tcp: allowed by UFW's rule `allow 8080/tcp`, declared nowhere"]},
             {},
-            ("firewall rule", "not declared: allow 8080/tcp", "would be mended"),
+            ("firewall rule", "8080/tcp: allowed by UFW's rule `allow 8080/tcp`, declared nowhere", "would be mended"),
         ),
         ("community.general.timezone", {}, {"name": "UTC"}, ("setting", "time zone", "would be set")),
         ("community.postgresql.postgresql_user", {}, {"name": "gonogo", "password": "s3cret!"}, ("database role", "gonogo", "would be made or changed")),

@@ -33,6 +33,16 @@ def test_what_a_command_says_and_how_it_ends(source: str, expected: tuple[int, b
     assert python(source) == expected
 
 
+def test_what_a_command_is_given_ends() -> None:
+    source = "import sys; print(repr(sys.stdin.read()))"
+    assert run(sys.executable, [sys.executable, "-c", source], environment=ENVIRONMENT, limit=10.0, given=b"status\nexit\n")[1] == b"'status\\nexit\\n'\n"
+
+
+def test_more_than_a_pipe_holds_cannot_be_given() -> None:
+    with pytest.raises(ValueError, match="more is given"):
+        run("/bin/cat", ["cat"], environment=ENVIRONMENT, limit=10.0, given=b"x" * 5000)
+
+
 def test_output_larger_than_a_pipe_holds_on_both_sides() -> None:
     status, out, err = python("import sys; sys.stdout.write('o' * 300000); sys.stderr.write('e' * 300000)")
     assert (status, len(out), len(err)) == (0, 300000, 300000)

@@ -59,6 +59,8 @@ PARSERS = [
     (_docker.parse_version, ()),
     (_fail2ban.parse_jails, ()),
     (_fail2ban.parse_actions, ()),
+    (_fail2ban.parse_answers, (1,)),
+    (_fail2ban.parse_jail, ()),
     (_hardware.parse_meminfo, ()),
     (_hardware.parse_default_interface, ()),
     (_hardware.parse_default_interface6, ()),
@@ -75,6 +77,7 @@ PARSERS = [
     (_os.parse_tracking, ()),
     (_sshd.parse_configured_ports, ()),
     (_sshd.parse_socket_ports, ()),
+    (_ufw.added_rules, ()),
     (_ufw.parse_verbose, ()),
 ]
 
@@ -458,9 +461,49 @@ def test_the_first_rule_that_matches_decides(rules, sources):
     assert _ufw.allowed_from(rules, 80, "tcp") == sources
 
 
-def test_an_inactive_firewall_has_no_rules_to_tell(commands):
+@pytest.mark.parametrize(
+    ("port", "protocol", "sources"),
+    [
+        (22, "tcp", ["any"]),
+        (53, "udp", ["any"]),
+        (53, "tcp", []),
+        (80, "tcp", ["any"]),
+        (2222, "tcp", ["any"]),
+        (25, "udp", ["any"]),
+        (5432, "tcp", ["172.30.77.11"]),
+        (6379, "tcp", ["2001:db8::1"]),
+        (99, "tcp", []),  # on one interface only
+    ],
+)
+def test_the_rules_of_an_inactive_firewall(commands, port, protocol, sources):
+    commands(_ufw, {"ufw status": UFW % ("debian13", "inactive"), "ufw show added": UFW % ("debian13", "show-added")})
+    assert value(_ufw.UfwProbe, fact="port", port=port, protocol=protocol) == sources
+
+
+@pytest.mark.parametrize(
+    ("rule", "parsed"),
+    [
+        ("allow 22/tcp", ("22/tcp", "ALLOW", "any")),
+        ("limit log 22,2222/tcp", ("22,2222/tcp", "LIMIT", "any")),
+        ("reject 8000:8010/udp", ("8000:8010/udp", "REJECT", "any")),
+        ("deny from 203.0.113.5", ("Anywhere", "DENY", "203.0.113.5")),
+        ("deny from 203.0.113.5 proto tcp", ("Anywhere/tcp", "DENY", "203.0.113.5")),
+        ("allow to any port 80", ("80", "ALLOW", "any")),
+        ("allow from 10.0.0.0/8 to any port 5432 proto tcp", ("5432/tcp", "ALLOW", "10.0.0.0/8")),
+    ],
+)
+def test_a_rule_in_the_words_of_the_command_line(rule, parsed):
+    assert _ufw.added_rules("Added user rules (see 'ufw status' for running firewall):\nufw %s\n" % rule) == [parsed]
+
+
+@pytest.mark.parametrize("rule", ["allow OpenSSH", "deny 'Nginx Full'", "allow from 10.0.0.0/8 to any app OpenSSH"])
+def test_the_ports_of_an_application_cannot_be_told(rule):
+    with pytest.raises(ProbeError, match="which ports its rule `%s` is about cannot be told" % rule):
+        _ufw.added_rules("Added user rules (see 'ufw status' for running firewall):\nufw %s\n" % rule)
+
+
+def test_a_port_is_needed(commands):
     commands(_ufw, {"ufw status": UFW % ("debian13", "inactive")})
-    assert "ufw is inactive" in error(_ufw.UfwProbe, fact="port", port=22, protocol="tcp")
     assert "needs `port`" in error(_ufw.UfwProbe, fact="port", protocol="tcp")
 
 
@@ -474,13 +517,120 @@ def test_an_inactive_firewall_has_no_rules_to_tell(commands):
         ("inactive", "enabled\n", "ENABLED=no\n", {"active": False, "boot": False, "incoming": ""}),
     ],
 )
-def test_state_of_the_firewall(monkeypatch, captured, tmp_path, case, unit, switch, expected):
-    (tmp_path / "ufw.conf").write_text("# /etc/ufw/ufw.conf\n" + switch)
-    monkeypatch.setattr(_ufw, "_CONFIGURATION", str(tmp_path / "ufw.conf"))
-    monkeypatch.setattr(_ufw, "output_of", lambda line, **_options: unit if "is-enabled" in line else captured(UFW % ("debian13", case)))
-    assert value(_ufw.UfwProbe, fact="state") == expected
-    (tmp_path / "ufw.conf").unlink()
+def test_state_of_the_firewall(firewall, case, unit, switch, expected):
+    firewall.say(case=case, unit=unit, switch=switch)
+    assert value(_ufw.UfwProbe, fact="state") == {**expected, "bypassed": []}
+    firewall.switch.unlink()
     assert "cannot read" in error(_ufw.UfwProbe, fact="state")
+
+
+class Firewall:
+    """What UFW, its file and the kernel say."""
+
+    def __init__(self, switch):
+        self.switch = switch
+        self.case, self.unit, self.live = "rules", "enabled\n", {4: ["-P INPUT DROP"], 6: ["-P INPUT DROP"]}
+        self.say(switch="ENABLED=yes\nLOGLEVEL=low\n")
+
+    def say(self, *, switch, case="rules", unit="enabled\n"):
+        self.case, self.unit = case, unit
+        self.switch.write_text("# /etc/ufw/ufw.conf\n" + switch)
+
+
+@pytest.fixture
+def firewall(monkeypatch, captured, tmp_path):
+    found = Firewall(tmp_path / "ufw.conf")
+    monkeypatch.setattr(_ufw, "_CONFIGURATION", str(found.switch))
+    monkeypatch.setattr(_ufw, "output_of", lambda line, **_options: found.unit if "is-enabled" in line else captured(UFW % ("debian13", found.case)))
+    monkeypatch.setattr(_ufw.Host, "live", lambda _host: found.live)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("family", "line"), [(4, "-P INPUT ACCEPT"), (6, "-P INPUT ACCEPT"), (6, "-A INPUT -j ACCEPT"), (4, "-A ufw-before-input -p tcp -j ACCEPT")]
+)
+def test_a_way_past_the_firewall_is_part_of_its_state(firewall, family, line):
+    firewall.live[family] = [line, "-A INPUT -j ufw-before-input"]
+    assert value(_ufw.UfwProbe, fact="state")["bypassed"] == ["IPv%d: %s" % (family, line)]
+
+
+def test_rules_of_the_kernel_that_cannot_be_read_are_an_error(firewall, monkeypatch):
+    def live(_host):
+        raise _ufw.FirewallError("`ip6tables -S` ended with 3: no permission")
+
+    monkeypatch.setattr(_ufw.Host, "live", live)
+    assert error(_ufw.UfwProbe, fact="state") == "`ip6tables -S` ended with 3: no permission"
+    assert error(_ufw.UfwProbe, fact="logging") == "`ip6tables -S` ended with 3: no permission"
+
+
+@pytest.mark.parametrize(
+    ("switch", "case", "level"),
+    [
+        ("LOGLEVEL=low\n", "rules", "low"),
+        ("LOGLEVEL=medium\n", "inactive", "medium"),
+        ("LOGLEVEL=off\n", "rules", "off in ufw.conf; low in the kernel's IPv4 rules; low in the kernel's IPv6 rules"),
+        ("#LOGLEVEL=low\n", "rules", "not set in ufw.conf; low in the kernel's IPv4 rules; low in the kernel's IPv6 rules"),
+    ],
+)
+def test_logging_of_the_firewall(firewall, captured, switch, case, level):
+    lines = captured("iptables-1.8.11-debian13-logging-low").splitlines()
+    firewall.live = {4: lines, 6: [line.replace("ufw-", "ufw6-") for line in lines]}
+    firewall.say(switch=switch, case=case)
+    assert value(_ufw.UfwProbe, fact="logging").replace(str(firewall.switch), "ufw.conf") == level
+    firewall.switch.unlink()
+    assert "cannot read" in error(_ufw.UfwProbe, fact="logging")
+
+
+def test_logging_that_one_family_lacks(firewall, captured):
+    firewall.live = {4: captured("iptables-1.8.11-debian13-logging-low").splitlines(), 6: []}
+    assert value(_ufw.UfwProbe, fact="logging").endswith("; off in the kernel's IPv6 rules")
+
+
+SYSCTLS = """\
+# a comment
+net/ipv4/conf/all/accept_redirects=0
+ -net.ipv4.tcp_syncookies = 1
+; another
+net.ipv4.conf.*.rp_filter = 1
+net.ipv4.tcp_rmem=4096 131072 6291456
+nonsense
+=1
+"""
+
+
+def test_kernel_settings_of_a_file():
+    assert _ufw.parse_sysctls(SYSCTLS) == {
+        "net/ipv4/conf/all/accept_redirects": "0",
+        "net/ipv4/tcp_syncookies": "1",
+        "net/ipv4/tcp_rmem": "4096 131072 6291456",
+    }
+
+
+def test_kernel_settings_that_are_stopped_not_live_or_overridden():
+    settings = {"net/ipv4/ip_forward": "0", "net/ipv4/conf/all/log_martians": "0", "net/ipv4/tcp_rmem": "4096 131072 6291456", "net/ipv6/a": "1"}
+    live = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/log_martians": "0", "net/ipv4/tcp_rmem": "4096\t131072\t6291456"}
+    others = {"net/ipv4/conf/all/log_martians": ("1", "/etc/sysctl.d/60-own.conf"), "net/ipv6/a": ("1", "/etc/sysctl.d/60-own.conf")}
+    assert _ufw.overridden(settings, live, others) == [
+        "net.ipv4.ip_forward: 0 takes Docker's containers off the network; leave it out",
+        "net.ipv4.ip_forward: 0 in /etc/ufw/sysctl.conf, 1 live",
+        "net.ipv4.conf.all.log_martians: 0 in /etc/ufw/sysctl.conf, which overrides 1 in /etc/sysctl.d/60-own.conf",
+    ]
+
+
+def test_kernel_settings_of_the_firewall(monkeypatch, tmp_path):
+    for name in ("etc", "usr", "proc"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "etc/10-a.conf").write_text("net.ipv4.a = 1\nnet.ipv4.b = 1\n")
+    (tmp_path / "usr/10-a.conf").write_text("net.ipv4.c = 5\n")
+    (tmp_path / "usr/20-b.conf").write_text("net.ipv4.a = 2\n")
+    (tmp_path / "etc/99-sysctl.conf").symlink_to(tmp_path / "absent")
+    (tmp_path / "own").write_text("net/ipv4/a=1\nnet/ipv4/b=1\nnet/ipv4/c=1\n")
+    monkeypatch.setattr(_ufw, "SYSCTL", str(tmp_path / "own"))
+    monkeypatch.setattr(_ufw, "_SYSCTL_D", (str(tmp_path / "etc"), str(tmp_path / "none"), str(tmp_path / "usr")))
+    monkeypatch.setattr(_ufw, "live_sysctls", lambda _paths: {})
+    assert value(_ufw.UfwProbe, fact="sysctl") == ["net.ipv4.a: 1 in %s, which overrides 2 in %s" % (tmp_path / "own", tmp_path / "usr/20-b.conf")]
+    (tmp_path / "own").unlink()
+    assert "cannot read" in error(_ufw.UfwProbe, fact="sysctl")
 
 
 # SSH
@@ -561,6 +711,132 @@ def test_a_jail_whose_actions_cannot_be_read_is_an_error(commands):
 def test_a_dead_fail2ban_is_an_error(commands):
     commands(_fail2ban, {"client": ProbeError("Failed to access socket path")})
     assert error(_fail2ban.Fail2banProbe, fact="jail", jail="sshd") == "Failed to access socket path"
+
+
+ASKED = """\
+Fail2Ban v1.0.2 reads log file that contains password failure report
+and bans the corresponding IP addresses using firewall rules.
+
+fail2ban> Status
+|- Number of jail:\t2
+`- Jail list:\tnginx-http-auth, sshd
+fail2ban> Status for the jail: sshd
+|- Filter
+|  |- Currently failed:\t0
+|  |- Total failed:\t0
+|  `- Journal matches:\t_SYSTEMD_UNIT=ssh.service + _COMM=sshd
+`- Actions
+   |- Currently banned:\t2
+   |- Total banned:\t2
+   `- Banned IP list:\t203.0.113.9 2001:db8::9
+fail2ban> The jail sshd has the following actions:
+nftables
+fail2ban> Status for the jail: nginx-http-auth
+|- Filter
+|  |- Currently failed:\t0
+|  |- Total failed:\t0
+|  `- File list:\t{log}
+`- Actions
+   |- Currently banned:\t0
+   |- Total banned:\t0
+   `- Banned IP list:\t
+fail2ban> The jail nginx-http-auth has the following actions:
+nftables
+fail2ban> Sorry but the jail 'nope' does not exist
+fail2ban> Sorry but the jail 'nope' does not exist
+"""
+TABLE = """\
+table inet f2b-table {
+	set addr-set-sshd {
+		type ipv4_addr
+		elements = { 203.0.113.9 }
+	}
+
+	set addr6-set-sshd {
+		type ipv6_addr
+		elements = { 2001:db8::9,
+				2001:db8::10 }
+	}
+}
+"""
+
+
+def test_captured_answers(captured):
+    status, sshd, actions, nginx, _actions = _fail2ban.parse_answers(captured("fail2ban-1.1.0-debian13-interactive"), 5)
+    assert _fail2ban.parse_jails(status) == ["nginx-botsearch", "nginx-http-auth", "nginx-limit-req", "sshd"]
+    assert _fail2ban.parse_jail(sshd) == ([], True, ["203.0.113.9", "2001:db8::9"])
+    assert _fail2ban.parse_actions(actions) == ["nftables"]
+    assert _fail2ban.parse_jail(nginx) == (["/var/log/nginx/access.log", "/var/log/nginx/error.log"], False, [])
+    held = _fail2ban.parse_elements(captured("nft-1.1.3-debian13-f2b-table"))
+    assert sorted(map(str, held)) == ["2001:db8::9/128", "203.0.113.9/32"]
+
+
+@pytest.fixture
+def bans(monkeypatch, tmp_path):
+    """What the server, the kernel's table and systemd answer, by the program."""
+    (tmp_path / "error.log").touch()
+    answers = {"fail2ban-client": ASKED.format(log=tmp_path / "error.log"), "nft": TABLE, "systemctl": "enabled\n", "which": "/usr/sbin/nft"}
+    monkeypatch.setattr(_fail2ban, "output_of", lambda line, **_options: answers[line[0]])
+    monkeypatch.setattr(_fail2ban.shutil, "which", lambda _program, path: answers["which"])
+    answers["log"] = tmp_path / "error.log"
+    return answers
+
+
+BOTH = ["sshd", "nginx-http-auth"]
+
+
+def test_jails_that_ban(bans):
+    seen = _fail2ban.Fail2banProbe({}).observe({"fact": "jails", "jails": BOTH})
+    assert (seen.value, seen.evidence) == ([], "asked about sshd, nginx-http-auth; 2 addresses are banned")
+
+
+def test_a_jail_that_the_server_does_not_run(bans):
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=[*BOTH, "nope"]) == ["nope: the server does not run it (it runs nginx-http-auth, sshd)"]
+
+
+def test_a_jail_without_its_log(bans):
+    bans["log"].unlink()
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == ["nginx-http-auth: its log %s is not there" % bans["log"]]
+    bans["fail2ban-client"] = bans["fail2ban-client"].replace(str(bans["log"]), "")
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == ["nginx-http-auth: it watches no log"]
+
+
+def test_a_jail_that_cannot_ban(bans):
+    bans["which"] = None
+    missing = "%s: the program of its ban action nftables is not installed: nft"
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == [missing % jail for jail in BOTH]
+    bans["fail2ban-client"] = bans["fail2ban-client"].replace("The jail sshd has the following actions:\nnftables", "No actions for jail sshd")
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=["sshd"]) == ["sshd: it has no ban action"]
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("", "203.0.113.9, 2001:db8::9 are banned and not shut out by the kernel; flushed by somebody?"),
+        (TABLE.replace("203.0.113.9", "203.0.113.90"), "203.0.113.9 is banned and not shut out by the kernel; flushed by somebody?"),
+        (TABLE.replace("2001:db8::9", "2001:db8:0::9"), None),
+    ],
+)
+def test_a_ban_that_the_kernel_has_lost(bans, table, said):
+    bans["nft"] = table
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == (["sshd: " + said] if said else [])
+
+
+def test_jails_that_are_gone_after_the_next_boot(bans):
+    bans["systemctl"] = "disabled\n"
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == ["sshd, nginx-http-auth: fail2ban.service does not start at boot"]
+
+
+@pytest.mark.parametrize("text", ["", "fail2ban> fail2ban> fail2ban> fail2ban> ", ASKED.partition("fail2ban> Status for")[0]])
+def test_a_server_that_does_not_answer_all_is_an_error(bans, text):
+    bans["fail2ban-client"] = text
+    assert error(_fail2ban.Fail2banProbe, fact="jails", jails=["sshd"]) == "the server of fail2ban does not answer"
+
+
+@pytest.mark.parametrize("jails", [None, [], [""], ["sshd\nset sshd unbanip 203.0.113.9"], ["a b"]])
+def test_what_is_no_list_of_jails_is_an_error(bans, jails):
+    assert "needs `jails`" in error(_fail2ban.Fail2banProbe, fact="jails", jails=jails)
+    assert "needs `jail`" in error(_fail2ban.Fail2banProbe, fact="jail")
 
 
 # Docker, as far as commands tell

@@ -329,6 +329,41 @@ def test_a_port_that_nobody_declared(listener, refused, silent):
     assert observe_tcp("undeclared", [refused, silent], declared=[declared]) == []
 
 
+def test_ports_of_several_addresses(listener, refused):
+    declared = listener()[0]
+    everywhere = {"address": "127.0.0.1", "also": ["127.0.0.2"], "declared": [declared]}
+    stray = socket.create_server(("127.0.0.2", 0))
+    try:
+        # The declared port is 127.0.0.1's alone.
+        with pytest.raises(ProbeError, match="127.0.0.2 is out of reach"):
+            observe_tcp("undeclared", [refused], **everywhere)
+        with socket.create_server(("127.0.0.2", declared)):
+            port = stray.getsockname()[1]
+            assert observe_tcp("undeclared", [port], **everywhere) == [port]
+            assert observe_tcp("disagreements", [port], **everywhere) == ["%d/tcp: answers at 127.0.0.2, declared nowhere" % port]
+    finally:
+        stray.close()
+
+
+def test_what_is_reached_and_what_is_declared(listener, refused, silent):
+    declared, stray = listener()[0], listener()[0]
+    seen = observe_tcp("disagreements", [stray, refused], declared=[declared, refused, silent])
+    assert seen == ["%d/tcp: answers at 127.0.0.1, declared nowhere" % stray, "%d/tcp: declared, and nothing comes back from 127.0.0.1" % silent]
+    assert observe_tcp("disagreements", [refused], declared=[declared, refused]) == []
+    with pytest.raises(ProbeError, match="out of reach"):
+        observe_tcp("disagreements", [refused], declared=[silent])
+
+
+def test_ports_that_several_items_ask_about_are_tried_once(listener, refused, monkeypatch):
+    declared, scans = listener()[0], []
+    real = _tcp._scan
+    monkeypatch.setattr(_tcp, "_scan", lambda *arguments: (scans.append(arguments), real(*arguments))[1])
+    probe = _tcp.TcpProbe({})
+    for fact in ("undeclared", "disagreements", "undeclared"):
+        probe.observe({"fact": fact, "address": "127.0.0.1", "also": [], "ports": str(refused), "declared": [declared]})
+    assert len(scans) == 1
+
+
 def test_a_port_that_misses_the_first_packets_is_found(listener, silent, monkeypatch):
     """What is sent to it the first two times goes to a port that says nothing."""
     declared, stray = listener()[0], listener()[0]
@@ -409,7 +444,17 @@ def test_list_of_ports(text, ports):
     assert _tcp.parse_ports(text) == ports
 
 
-@pytest.mark.parametrize("text", ["", ",", "22,", "ssh", "0", "65536", "0-10", "80-", "-80", "8100-8000", "22,8100-8000", "1-99999999", "²²", "22;80", "1-2-3"])
+def test_ports_by_name():
+    usual = _tcp.parse_ports("usual")
+    assert set(range(1, 1025)) < set(usual) and {3100, 3306, 5432, 6379, 6432, 8265, 27017, 54321} < set(usual)
+    assert len(usual) == 1345
+    assert _tcp.parse_ports("usual, 30000-30002") == [*usual[: usual.index(27017) + 1], 30000, 30001, 30002, 50000]
+    assert _tcp.parse_ports("all") == list(range(1, 65536))
+
+
+@pytest.mark.parametrize(
+    "text", ["", ",", "22,", "ssh", "0", "65536", "0-10", "80-", "-80", "8100-8000", "22,8100-8000", "1-99999999", "²²", "22;80", "1-2-3", "USUAL", "all-usual"]
+)
 def test_what_is_no_list_of_ports_is_an_error(text):
     with pytest.raises(ProbeError):
         _tcp.parse_ports(text)

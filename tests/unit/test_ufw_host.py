@@ -38,6 +38,7 @@ class Machine:
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setattr(_ufw_host, "STORE", str(tmp_path / "ufw"))
+    monkeypatch.setattr(_ufw_host, "AT_BOOT", str(tmp_path / "at-boot.service"))
     return tmp_path / "ufw"
 
 
@@ -56,6 +57,36 @@ def test_the_old_firewall_is_kept_before_the_timer_is_armed(store):
 def test_an_inactive_firewall_goes_back_to_inactive(store):
     Guard(Machine()).arm(60, active=False)
     assert not (store / "before" / "active").exists()
+
+
+def test_a_boot_in_between_takes_the_change_back_too(store, tmp_path):
+    machine = Machine()
+    Guard(machine).arm(60, active=True)
+    unit = (tmp_path / "at-boot.service").read_text()
+    assert "ConditionPathExists=%s/armed\n" % store in unit
+    assert "ExecStart=/bin/sh %s/revert\n" % store in unit
+    enabled, armed = machine.ran.index("systemctl enable at-boot.service"), machine.ran.index(next(one for one in machine.ran if "systemd-run" in one))
+    assert enabled < armed
+    machine.ran.clear()
+    Guard(machine).arm(60, active=True)
+    assert "systemctl enable at-boot.service" not in machine.ran
+
+
+def test_nothing_is_changed_where_the_boot_could_not_take_it_back(store, tmp_path):
+    def run(command):
+        return (1, "", "read-only") if command[:2] == ["systemctl", "enable"] else (0, "", "")
+
+    for _again in range(2):
+        with pytest.raises(FirewallError, match="nothing was changed, at-boot.service cannot be enabled: read-only"):
+            Guard(run).arm(60, active=True)
+    assert not (store / "armed").exists()
+
+
+def test_rules_that_ufw_does_not_know_come_back_too(store):
+    line = ["iptables", "-I", "INPUT", "-m", "comment", "--comment", "it's mine", "-j", "ACCEPT"]
+    Guard(Machine()).arm(60, active=True, openings=[line])
+    assert (store / "before" / "openings").read_text() == "iptables -I INPUT -m comment --comment 'it'\"'\"'s mine' -j ACCEPT\n"
+    assert "sh before/openings" in (store / "revert").read_text()
 
 
 @pytest.mark.parametrize("program", ["cp", "systemd-run"])
@@ -113,6 +144,44 @@ def test_a_command_that_fails_is_shown(monkeypatch):
     machine.broken = "iptables"
     with pytest.raises(FirewallError, match=r"`iptables -S` ended with 1: iptables is broken"):
         Host(machine).read()
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    """A host whose UFW is on, and logs at level low."""
+    (tmp_path / "ufw.conf").write_text("# /etc/ufw/ufw.conf\nENABLED=yes\nLOGLEVEL=low\n")
+    (tmp_path / "net/ipv4").mkdir(parents=True)
+    (tmp_path / "net/ipv4/tcp_rmem").write_text("4096\t131072\t6291456\n")
+    monkeypatch.setattr(_ufw_host, "_UFW_CONF", str(tmp_path / "ufw.conf"))
+    monkeypatch.setattr(_ufw_host, "_PROC_SYS", str(tmp_path))
+    return tmp_path
+
+
+def answering(answers):
+    def run(command):
+        return next((answers[words] for words in answers if words in " ".join(command)), (0, "", ""))
+
+    return run
+
+
+def test_the_firewall_as_it_is(host):
+    answers = {"show added": (0, "Added user rules:\nufw allow 22/tcp\n", ""), "iptables -S": (0, "-P INPUT DROP\n", ""), "is-enabled": (1, "", "")}
+    state = Host(answering(answers)).read(["net/ipv4/tcp_rmem", "net/ipv6/absent"])
+    assert (state.added, state.enabled, state.service, state.logging) == (["allow 22/tcp"], True, False, "low")
+    assert state.live[4] == ["-P INPUT DROP"]
+    assert state.sysctls == {"net/ipv4/tcp_rmem": "4096\t131072\t6291456"}
+
+
+def test_a_firewall_that_is_off_and_has_no_level(host):
+    (host / "ufw.conf").write_text("ENABLED=no\n")
+    state = Host(answering({})).read()
+    assert (state.enabled, state.logging) == (False, "")
+
+
+def test_the_rules_of_another_table_are_asked_for(host):
+    asked = []
+    Host(lambda command: (asked.append(" ".join(command)), (0, "", ""))[1]).live("-t", "nat")
+    assert asked[0] == "iptables -t nat -S"
 
 
 def asked_in_a_child(environment):

@@ -94,6 +94,7 @@ def finished(
     shown: str = "",
     limit: t.Optional[float] = None,
     remedy: str = "",
+    given: str = "",
 ) -> tuple[int, str, str]:
     """(exit status, standard output, standard error) of a command run in the C locale, without a shell; a signal's number is negative.
 
@@ -102,6 +103,7 @@ def finished(
     :arg shown: the command as an error names it, where its arguments are not for everybody.
     :arg limit: seconds that it may take, 12 by default.
     :arg remedy: what helps where it takes longer.
+    :arg given: its standard input, up to 4 KiB.
 
     Raises ProbeError when it is not installed (naming `package`), takes longer than `limit` or says more than 64 MiB.
     """
@@ -112,7 +114,7 @@ def finished(
         raise ProbeError("%s is not installed" % arguments[0], "apt-get install %s" % package if package else "")
     environment = dict(os.environ if environment is None else environment, LC_ALL="C", PATH=_PATH)
     try:
-        status, out, err = run(path, arguments, environment=environment, limit=limit, user=user)
+        status, out, err = run(path, arguments, environment=environment, limit=limit, user=user, given=given.encode())
     except CommandHungError:
         raise ProbeError("`%s` gave no answer within %.3g s" % (shown, limit), remedy) from None
     except CommandTooLongError:
@@ -128,6 +130,7 @@ def output_of(
     user: str = "",
     refuse: str = "",
     environment: t.Optional[t.Mapping[str, str]] = None,
+    given: str = "",
 ) -> str:
     """Standard output of a command, run as `finished` does.
 
@@ -135,7 +138,7 @@ def output_of(
     its warnings.
     """
     shown = " ".join(arguments)
-    status, out, err = finished(arguments, package=package, user=user, environment=environment)
+    status, out, err = finished(arguments, package=package, user=user, environment=environment, given=given)
     if status not in accept:
         said = (err or out).strip().splitlines()
         raise ProbeError("`%s` ended with status %d: %s" % (shown, status, said[-1] if said else "no message"))

@@ -4,29 +4,37 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import re
 import shutil
 import typing as t
 
 from ._base import Observation, Probe, ProbeError, output_of
 
-__all__ = ["Fail2banProbe", "parse_actions", "parse_jails", "programs_of"]
+__all__ = ["Fail2banProbe", "parse_actions", "parse_answers", "parse_elements", "parse_jail", "parse_jails", "programs_of"]
 
 _SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # The program that each of fail2ban's stock ban actions calls; without it the server answers "1" and bans nobody.
 _PROGRAMS = {"nftables": "nft", "iptables": "iptables", "ufw": "ufw", "firewallcmd": "firewall-cmd"}
+# Where the stock action nftables keeps what it bans, a set for each jail and family.
+_TABLE = ["nft", "list", "table", "inet", "f2b-table"]
+_PROMPT = "fail2ban> "
 
 
 class Fail2banProbe(Probe):
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["jail"]},
-        "jail": {"type": "str", "required": True},
+        "fact": {"type": "str", "required": True, "choices": ["jail", "jails"]},
+        "jail": {"type": "str"},
+        "jails": {"type": "list", "elements": "str"},
     }
 
     def fact_jail(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """{"running": whether the server runs the jail, "can_ban": whether its action's program is installed}."""
-        jail = arguments["jail"]
+        jail = arguments.get("jail")
+        if not jail:
+            raise ProbeError("fact jail needs `jail`")
         try:
             actions = parse_actions(output_of(["fail2ban-client", "get", jail, "actions"], package="fail2ban"))
         except ProbeError:
@@ -41,6 +49,80 @@ class Fail2banProbe(Probe):
         if missing:
             evidence += ", whose program %s is not installed" % ", ".join(missing)
         return Observation({"running": True, "can_ban": bool(programs) and not missing}, evidence)
+
+    def fact_jails(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """What keeps one of `jails` from banning, now or after the next boot, a list of texts that begin with the jail's name.
+
+        A jail has to run, watch a log that is there, and have a ban action whose program is installed; what it has banned has
+        to be in the kernel's table, which whoever flushes the kernel's rules empties.
+        """
+        jails = arguments.get("jails")
+        if not jails or not all(re.fullmatch(r"[\w.-]+", jail) for jail in jails):
+            raise ProbeError("fact jails needs `jails`, a list of names such as sshd")
+        questions = ["status", *(question % jail for jail in jails for question in ("status %s", "get %s actions"))]
+        answers = parse_answers(output_of(["fail2ban-client", "-i"], package="fail2ban", given="\n".join([*questions, "exit", ""])), len(questions))
+        running = parse_jails(answers[0])
+        found, banned = [], 0
+        for jail, status, actions in zip(jails, answers[1::2], answers[2::2]):
+            if jail not in running:
+                found.append("%s: the server does not run it (it runs %s)" % (jail, ", ".join(running) or "none"))
+                continue
+            files, journal, addresses = parse_jail(status)
+            banned += len(addresses)
+            found += ["%s: %s" % (jail, text) for text in (*_deaf(files, journal), *_powerless(parse_actions(actions), addresses))]
+        if output_of(["systemctl", "is-enabled", "fail2ban.service"], accept=(0, 1, 4)).strip() != "enabled":
+            found.append("%s: fail2ban.service does not start at boot" % ", ".join(jails))
+        return Observation(found, "asked about %s; %d addresses are banned" % (", ".join(jails), banned))
+
+
+def _deaf(files: t.Sequence[str], journal: bool) -> list[str]:
+    if not files and not journal:
+        return ["it watches no log"]
+    return ["its log %s is not there" % file for file in files if not os.path.exists(file)]
+
+
+def _powerless(actions: t.Sequence[str], addresses: t.Collection[str]) -> list[str]:
+    """Why what the jail bans is not shut out."""
+    if not actions:
+        return ["it has no ban action"]
+    missing = [program for program in programs_of(actions) if not shutil.which(program, path=_SEARCH)]
+    if missing:
+        return ["the program of its ban action %s is not installed: %s" % (", ".join(actions), ", ".join(missing))]
+    if not addresses or not any(action.startswith("nftables") for action in actions):
+        return []
+    held = parse_elements(output_of(_TABLE, accept=(0, 1)))
+    lost = [address for address in addresses if ipaddress.ip_network(address) not in held]
+    return ["%s banned and not shut out by the kernel; flushed by somebody?" % (", ".join(lost) + (" is" if len(lost) == 1 else " are"))] if lost else []
+
+
+def parse_answers(text: str, expected: int) -> list[str]:
+    """The answers of `fail2ban-client -i` to so many questions. A client without a server has none."""
+    answers = text.split(_PROMPT)[1 : expected + 1]
+    if len(answers) < expected or not answers[0].strip():
+        raise ProbeError("the server of fail2ban does not answer", "systemctl restart fail2ban")
+    return answers
+
+
+def parse_jail(text: str) -> tuple[list[str], bool, list[str]]:
+    """(log files, whether it reads the journal, banned addresses) of `fail2ban-client status JAIL`."""
+    banned = re.search(r"Banned IP list:[ \t]*(.*)", text)
+    if not banned:
+        raise ProbeError("fail2ban-client status JAIL has no list of banned addresses")
+    files = re.search(r"File list:[ \t]*(.*)", text)
+    journal = re.search(r"Journal matches:[ \t]*(\S)", text)
+    return files.group(1).split() if files else [], journal is not None, banned.group(1).split()
+
+
+def parse_elements(text: str) -> set[t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]]:
+    """The addresses of the sets of `nft list table`."""
+    found = set()
+    for elements in re.findall(r"elements = \{(.*?)\}", text, re.DOTALL):
+        for word in re.findall(r"[0-9a-fA-F.:/]+", elements):
+            try:
+                found.add(ipaddress.ip_network(word))
+            except ValueError:
+                continue
+    return found
 
 
 def parse_jails(text: str) -> list[str]:

@@ -14,7 +14,7 @@ import typing as t
 
 from ._base import NETWORK, Observation, Probe, ProbeError
 
-__all__ = ["TcpProbe", "open_ports", "parse_ports"]
+__all__ = ["USUAL", "TcpProbe", "open_ports", "parse_ports"]
 
 _PATIENCE = 1.5
 _AT_ONCE = 3000
@@ -22,6 +22,14 @@ _AT_ONCE = 3000
 # longer, and four times as long as the declared port took.
 _ROUNDS = 3
 _SETTLE = 0.15
+
+# Below 1024, and about 300 that databases, caches, brokers, dashboards, orchestrators and tools of machine learning listen on.
+USUAL = (
+    "1-1024,2049,2181,2375-2380,3000-3010,3100,3128,3306,4040,4200,4369,5000-5010,5432-5433,5555,5601,5672,5900-5910,6006,"
+    "6333-6334,6379-6380,6432,6443,7000-7010,7077,7474,7687,8000-8100,8123,8265,8443,8786-8788,8793,8888,9000-9121,9187,9200,"
+    "9300,9400,9443,10001,10250,11211,11434,15672,19530,25672,26379,27017,50000,50051,54321"
+)
+_NAMED = {"usual": USUAL, "all": "1-65535"}
 
 _REFUSED = (errno.ECONNREFUSED, errno.ECONNRESET)
 # What a firewall or a router says (ICMP), or nobody: the host itself may be down.
@@ -31,11 +39,16 @@ _SILENT = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
 class TcpProbe(Probe):
     SEES = NETWORK
     ARGUMENTS = {
-        "fact": {"type": "str", "required": True, "choices": ["open", "undeclared"]},
+        "fact": {"type": "str", "required": True, "choices": ["disagreements", "open", "undeclared"]},
         "address": {"type": "str", "required": True},
+        "also": {"type": "list", "elements": "str", "default": []},
         "ports": {"type": "str", "required": True},
         "declared": {"type": "list", "elements": "int", "default": []},
     }
+
+    def __init__(self, secrets: t.Mapping[str, str]) -> None:
+        super().__init__(secrets)
+        self._scans: dict[tuple[str, str, tuple[int, ...]], tuple[set[int], set[int], int]] = {}
 
     def fact_open(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """The ports of `ports` that accept a connection, a sorted list.
@@ -54,30 +67,55 @@ class TcpProbe(Probe):
         Packets get lost: what is silent is tried three times, each time beside a declared port that answers.
         A host on which not even one declared port answers or refuses is not "closed" but out of reach: an error.
         """
-        declared = set(arguments["declared"])
-        if not declared:
-            raise ProbeError("no port is declared for this vantage, so that silence cannot be told from an outage")
-        address, ports = arguments["address"], sorted(set(parse_ports(arguments["ports"])) | declared)
-        found: set[int] = set()
-        left = ports
-        for _round in range(_ROUNDS):
-            codes = _tried(address, left, witnesses=declared)
-            accepted = {port for port, code in codes.items() if code == 0}
-            if not declared & accepted:
-                raise ProbeError("%s is out of reach: none of its declared ports %s answers" % (address, sorted(declared)))
-            found |= accepted
-            left = [port for port in left if port in declared or codes.get(port) not in (0, *_REFUSED)]
-        evidence = "%d ports of %s tried, open: %s" % (len(ports), address, ", ".join(map(str, sorted(found))))
-        return Observation(sorted(found - declared), evidence)
+        declared, stray, evidence = set(arguments["declared"]), set(), []
+        for address in (arguments["address"], *arguments.get("also", ())):
+            found, _silent, tried = self._scanned(address, arguments["ports"], declared)
+            stray |= found - declared
+            evidence.append("%d ports of %s tried, open: %s" % (tried, address, ", ".join(map(str, sorted(found)))))
+        return Observation(sorted(stray), "; ".join(evidence))
+
+    def fact_disagreements(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Where what is reached differs from what is declared, a list of texts: ports that answer and are not declared, and
+        declared ones of which nothing comes back, neither an answer nor a refusal."""
+        declared, texts = set(arguments["declared"]), []
+        for address in (arguments["address"], *arguments.get("also", ())):
+            found, silent, _tried = self._scanned(address, arguments["ports"], declared)
+            texts += ["%d/tcp: answers at %s, declared nowhere" % (port, address) for port in sorted(found - declared)]
+            texts += ["%d/tcp: declared, and nothing comes back from %s" % (port, address) for port in sorted(silent)]
+        return Observation(texts, "%s of %s tried" % (arguments["ports"], ", ".join((arguments["address"], *arguments.get("also", ())))))
+
+    def _scanned(self, address: str, text: str, declared: set[int]) -> tuple[set[int], set[int], int]:
+        """(the ports that accept, the declared ports that are silent, how many were tried); what several items ask is tried once."""
+        key = (address, text, tuple(sorted(declared)))
+        if key not in self._scans:
+            self._scans[key] = _scan(address, sorted(set(parse_ports(text)) | declared), declared)
+        return self._scans[key]
+
+
+def _scan(address: str, ports: t.Sequence[int], declared: set[int]) -> tuple[set[int], set[int], int]:
+    if not declared:
+        raise ProbeError("no port is declared for this vantage, so that silence cannot be told from an outage")
+    found: set[int] = set()
+    silent, left = set(declared), ports
+    for _round in range(_ROUNDS):
+        codes = _tried(address, left, witnesses=declared)
+        accepted = {port for port, code in codes.items() if code == 0}
+        if not declared & accepted:
+            raise ProbeError("%s is out of reach: none of its declared ports %s answers" % (address, sorted(declared)))
+        found |= accepted
+        silent -= {port for port, code in codes.items() if code in (0, *_REFUSED)}
+        left = [port for port in left if port in declared or codes.get(port) not in (0, *_REFUSED)]
+    return found, silent, len(ports)
 
 
 def parse_ports(text: str) -> list[int]:
-    """The ports of "22,80,8000-8100", sorted; raises ProbeError on anything else or an empty list."""
+    """The ports of "22,80,8000-8100", sorted, where "usual" and "all" stand for ports too; raises ProbeError on anything else or
+    an empty list."""
     ports: set[int] = set()
-    for part in text.split(","):
+    for part in ",".join(_NAMED.get(word.strip(), word) for word in text.split(",")).split(","):
         match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part.strip())
         if not match:
-            raise ProbeError("%r is not a list of ports such as 22,80,8000-8100" % text)
+            raise ProbeError("%r is not a list of ports such as 22,80,8000-8100, usual or all" % text)
         first, last = int(match.group(1)), int(match.group(2) or match.group(1))
         if not 1 <= first <= last <= 65535:
             raise ProbeError("%r in %r is not a port, or a range of ports, between 1 and 65535" % (part.strip(), text))
