@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 
 import pytest
 
 from ansible_collections.gonogo.preflight.plugins.module_utils import _ufw_host
-from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host, ssh_connection
+from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host
 
 
 class Machine:
@@ -113,26 +111,3 @@ def test_a_command_that_fails_is_shown(monkeypatch):
     machine.broken = "iptables"
     with pytest.raises(FirewallError, match=r"`iptables -S` ended with 1: iptables is broken"):
         Host(machine).read()
-
-
-def asked_in_a_child(environment):
-    """ssh_connection of a process whose parent, but not itself, has `environment`."""
-    paths = os.pathsep.join(path for path in sys.path if path)
-    code = "from %s import ssh_connection; import os; print(ssh_connection(os.getpid()))" % _ufw_host.__name__
-    script = 'env -u SSH_CONNECTION "%s" -c "%s"; true' % (sys.executable, code)
-    done = subprocess.run(["sh", "-c", script], env={**os.environ, "PYTHONPATH": paths, **environment}, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_the_connection_is_found_above_sudo():
-    assert asked_in_a_child({"SSH_CONNECTION": "192.0.2.5 51515 192.0.2.1 2222"}) == "('192.0.2.5', 2222)"
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_the_zone_of_an_address_is_left_out():
-    assert asked_in_a_child({"SSH_CONNECTION": "fe80::1%eth0 51515 fe80::2 22"}) == "('fe80::1', 22)"
-
-
-def test_a_process_that_is_gone_runs_over_no_connection():
-    assert ssh_connection(2**22 + 1) is None
