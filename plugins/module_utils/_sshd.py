@@ -11,7 +11,21 @@ import shlex
 import typing as t
 from dataclasses import dataclass
 
-__all__ = ["MAIN", "Account", "Effective", "Line", "SshdError", "anybody", "expand", "parse_arguments", "parse_effective", "specification", "walk"]
+__all__ = [
+    "MAIN",
+    "Account",
+    "Effective",
+    "Line",
+    "SshdError",
+    "anybody",
+    "expand",
+    "parse_arguments",
+    "parse_effective",
+    "parse_listening_ports",
+    "parse_socket_ports",
+    "specification",
+    "walk",
+]
 
 MAIN = "/etc/ssh/sshd_config"
 _DIRECTORY = "/etc/ssh/"
@@ -80,6 +94,31 @@ def parse_arguments(text: str) -> list[str]:
     if not match:
         raise SshdError("the process that sshd's pid file names is no sshd that listens")
     return [word for word in match["command"].split()[1:] if word != "-D"]
+
+
+def parse_listening_ports(text: str) -> set[int]:
+    """The ports of the lines of `ss -Hltnp` (ss(8)) that sshd holds and that others can reach.
+
+    On the loopback addresses sshd also listens for what clients forward (X11, ssh -R), by the same name.
+    """
+    ports = set()
+    for line in text.splitlines():
+        fields = line.split(maxsplit=5)
+        if len(fields) < 5 or fields[0] != "LISTEN":
+            raise SshdError("ss answered %r" % line[:80])
+        address, _colon, port = fields[3].rpartition(":")
+        if '"sshd"' in fields[-1] and not address.startswith(("127.", "[::1]")):
+            ports.add(int(port))
+    return ports
+
+
+def parse_socket_ports(text: str) -> set[int]:
+    """The ports of `systemctl show -p ActiveState -p Listen` of a socket unit; none unless it is active."""
+    if "ActiveState=" not in text:
+        raise SshdError("systemctl does not say what state ssh.socket is in")
+    if not re.search(r"^ActiveState=active$", text, re.MULTILINE):
+        return set()
+    return {int(port) for port in re.findall(r"^Listen=\S*?:?(\d+) \(Stream\)$", text, re.MULTILINE)}
 
 
 def expand(arguments: str, search: t.Callable[[str], t.Sequence[str]]) -> list[str]:

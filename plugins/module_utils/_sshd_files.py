@@ -12,7 +12,7 @@ import typing as t
 
 from ._sshd import MAIN, Account, Effective, Line, SshdError, anybody, expand, parse_arguments, parse_effective, specification, walk
 
-__all__ = ["Server"]
+__all__ = ["Server", "text_of"]
 
 _PROC = "/proc"
 _LARGEST = 1024 * 1024
@@ -35,7 +35,7 @@ class Server:
     def lines(self) -> list[Line]:
         """Every line of its files, in the order in which it reads them."""
         if self._lines is None:
-            self._lines = walk(self._main, _text, glob.glob)
+            self._lines = walk(self._main, text_of, glob.glob)
         return self._lines
 
     def effective(self, connection: str = "") -> Effective:
@@ -78,9 +78,9 @@ class Server:
     def options(self) -> list[str]:
         """Options of the running sshd beyond `-D`, which beat its files; raises SshdError where no sshd listens."""
         if self._options is None:
-            pid = _text(self._pid_file()).strip()
+            pid = text_of(self._pid_file()).strip()
             try:
-                self._options = parse_arguments(_text(os.path.join(_PROC, pid if pid.isdigit() else "0", "cmdline")))
+                self._options = parse_arguments(text_of(os.path.join(_PROC, pid if pid.isdigit() else "0", "cmdline")))
             except SshdError as error:
                 raise SshdError("%s (%s)" % (error, self._pid_file()), "systemctl restart ssh") from None
             if "-f" in self._options:
@@ -111,7 +111,8 @@ class Server:
         return list(found)
 
 
-def _text(path: str) -> str:
+def text_of(path: str) -> str:
+    """Text of a file; raises SshdError where it cannot be read."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(_LARGEST)

@@ -18,6 +18,8 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._sshd import (
     anybody,
     parse_arguments,
     parse_effective,
+    parse_listening_ports,
+    parse_socket_ports,
     specification,
     walk,
 )
@@ -61,6 +63,16 @@ def test_the_options_of_a_running_sshd(title, options):
 def test_what_is_no_listening_sshd_is_an_error(title):
     with pytest.raises(SshdError, match="no sshd that listens"):
         parse_arguments(title)
+
+
+def test_what_ss_does_not_say_in_its_columns_is_an_error():
+    with pytest.raises(SshdError, match="ss answered"):
+        parse_listening_ports("Cannot open netlink socket: Protocol not supported\n")
+
+
+def test_a_socket_unit_that_systemd_does_not_describe_is_an_error():
+    with pytest.raises(SshdError, match="ssh.socket"):
+        parse_socket_ports("Failed to connect to bus: Connection refused\n")
 
 
 # Its files

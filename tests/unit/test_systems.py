@@ -20,7 +20,17 @@ CATALOGUE = load_catalogue([str(ROOT / "checklists")])
 SYSTEMS = json.loads((pathlib.Path(__file__).parent / "systems.json").read_text())
 CHECKLISTS = {name: load_checklist(str(ROOT / "checklists" / (name + ".yml")), CATALOGUE) for name in SYSTEMS}
 # No document asks these; what the documents do ask depends on them.
-OWN = {"fw.ssh.reachable", "pg.reachable", "redis.reachable"}
+OWN = {
+    "fw.ssh.reachable",
+    "pg.reachable",
+    "redis.reachable",
+    "ssh.algorithms",
+    "ssh.auth_tries",
+    "ssh.keys_only",
+    "ssh.login_grace",
+    "ssh.root_login",
+    "ssh.x11",
+}
 GROUPS = {"all", "app", "db", "cache", "gpu", "control"}
 
 
