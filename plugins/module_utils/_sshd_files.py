@@ -71,9 +71,18 @@ class Server:
         :raises SshdError: where no sshd listens that says when it read them.
         """
         self.options()
-        read = os.stat(self._pid_file()).st_mtime_ns
-        changed = [path for path in self._sources() if os.stat(path).st_ctime_ns > read]
+        try:
+            read = os.stat(self._pid_file()).st_mtime_ns
+            changed = [path for path in self._sources() if os.stat(path).st_ctime_ns > read]
+        except OSError as error:
+            raise SshdError("cannot read sshd's files: %s" % error) from None
         return changed[0] if changed else ""
+
+    def require_read(self) -> None:
+        """Raise SshdError where the running sshd has not read a file since it was changed."""
+        newer = self.unread()
+        if newer:
+            raise SshdError("sshd has not read %s since it was changed, so that it does something else than it says" % newer, "systemctl reload ssh")
 
     def options(self) -> list[str]:
         """Options of the running sshd beyond `-D`, which beat its files; raises SshdError where no sshd listens."""

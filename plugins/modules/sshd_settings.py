@@ -101,6 +101,7 @@ unconfirmed:
 """
 
 import os
+import tempfile
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -148,7 +149,9 @@ def main():
 
     try:
         if module.params["state"] == "applied":
-            module.exit_json(**apply(module.params, run, module.tmpdir, module.check_mode))
+            with tempfile.TemporaryDirectory(prefix="gonogo-sshd-") as scratch:
+                result = apply(module.params, run, scratch, module.check_mode)
+            module.exit_json(**result)
         if not module.check_mode and not Guard(run).confirm():
             raise SshdError("the old configuration is back already, the change was not confirmed in time")
         module.exit_json(changed=False)

@@ -21,6 +21,11 @@ SYSTEMS = json.loads((pathlib.Path(__file__).parent / "systems.json").read_text(
 CHECKLISTS = {name: load_checklist(str(ROOT / "checklists" / (name + ".yml")), CATALOGUE) for name in SYSTEMS}
 # No document asks these; what the documents do ask depends on them.
 OWN = {
+    "accounts.declared",
+    "accounts.docker",
+    "accounts.passwords",
+    "accounts.sudo",
+    "accounts.uid0",
     "fw.ssh.reachable",
     "pg.reachable",
     "redis.reachable",

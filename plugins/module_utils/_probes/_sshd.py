@@ -69,14 +69,10 @@ class SshdProbe(Probe):
     def _everywhere(self, of: t.Callable[[Effective], t.Sequence[str]], user: str = "") -> list[str]:
         """What `of` says of the general connection, then what it says beyond that of those that Match blocks single out."""
         try:
-            newer = self._server.unread()
-            if newer:
-                raise ProbeError("sshd has not read %s since it was changed, so that it does something else than it says" % newer, "systemctl reload ssh")
+            self._server.require_read()
             said = {name: of(self._server.effective(how)) for name, how in self._server.connections(user).items()}
         except SshdError as error:
             raise ProbeError(str(error), error.remedy) from None
-        except OSError as error:
-            raise ProbeError("cannot read sshd's files: %s" % error) from None
         general = list(said.pop(""))
         return general + ["%s (%s)" % (one, name) for name, values in said.items() for one in values if one not in general]
 
