@@ -43,7 +43,8 @@ _SOCKET_DIRECTORY = os.path.dirname(SOCKET_DROP_IN)
 _QUERIES = {"kex": "kex", "cipher": "cipher", "mac": "mac", "hostkey": "HostKeyAlgorithms", "userkey": "PubkeyAcceptedAlgorithms"}
 _PATIENCE = 10.0
 
-# `active` says that ssh.socket holds the ports. What is open stays open: ssh.service has KillMode=process.
+# `active` says that ssh.socket holds the ports. What is open stays open: ssh.service has KillMode=process. A restart, and no reload, where
+# sshd has died; it forgets whom it keeps waiting for failed logins (PerSourcePenalties), too.
 _REVERT = """cp -a before/sshd_config {main}
 for kept in {directory} {socket}; do
   rm -rf "$kept" && [ ! -e "before/${{kept##*/}}" ] || cp -a "before/${{kept##*/}}" "$kept"
