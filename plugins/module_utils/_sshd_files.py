@@ -82,7 +82,7 @@ class Server:
         """Raise SshdError where the running sshd has not read a file since it was changed."""
         newer = self.unread()
         if newer:
-            raise SshdError("sshd has not read %s since it was changed, so that it does something else than it says" % newer, "systemctl reload ssh")
+            raise SshdError("sshd has not read %s since it was changed, so that it does something else than it says" % newer, "systemctl restart ssh")
 
     def options(self) -> list[str]:
         """Options of the running sshd beyond `-D`, which beat its files; raises SshdError where no sshd listens."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import glob
 import grp
@@ -139,16 +140,18 @@ class Host:
             replace(path, text)
             if path == SOCKET_DROP_IN:
                 os.chmod(path, 0o644)
-        self._do("sshd", "-t")
+        with _privilege_separation():
+            self._do("sshd", "-t")
         if SOCKET_DROP_IN in plan.files:
             self._do("systemctl", "daemon-reload")
         if not any(self._is(unit, "enabled") for unit in ("ssh.service", "ssh.socket")):
             self._do("systemctl", "enable", "ssh.service")
-        if self.by_socket and self._elsewhere(plan.planned):
+        if self.by_socket and (SOCKET_DROP_IN in plan.files or self._elsewhere(plan.planned)):
             self._do("systemctl", "stop", "ssh.service")
             self._do("systemctl", "restart", "ssh.socket")
         self._run(["systemctl", "reset-failed", "ssh.service"])
-        self._do("systemctl", "reload-or-restart", "ssh.service")
+        # The sshd of a socket dies of SIGHUP: it looks for its ports, which systemd has.
+        self._do("systemctl", "restart" if self.by_socket else "reload-or-restart", "ssh.service")
         self._await(plan.planned)
 
     def _tried(self, files: t.Mapping[str, t.Optional[str]], keywords: t.Collection[str], login: t.Optional[Connection]) -> tuple[Effective, Effective]:
@@ -169,7 +172,8 @@ class Host:
         of_login = "user=%s,host=%s,addr=%s,laddr=%s,lport=%d" % (login.user, login.client, login.client, login.server, login.port) if login else everybody
         found = []
         for connection in (everybody, of_login):
-            own, whole = (self._said(name, connection, copies) for name in (alone, next(iter(copies))))
+            with _privilege_separation():
+                own, whole = [self._said(name, connection, copies) for name in (alone, next(iter(copies)))]
             stronger = beaten(own, whole, keywords)
             if stronger:
                 raise SshdError(self._beaten(stronger[0], walk(MAIN, read, search), own, whole))
@@ -214,9 +218,12 @@ class Host:
         """Whether others can reach another port, or not each of those that are planned."""
         reached = [one for one in listeners(planned) if not one.startswith(("127.", "[::1]"))]
         ports = {int(one.rpartition(":")[2]) for one in reached}
-        if self.by_socket:
-            return parse_socket_ports(self._do("systemctl", "show", "-p", "ActiveState", "-p", "Listen", "ssh.socket")) != ports
-        return parse_listening_ports(self._do("ss", "-Hltnp")) != ports
+        held = parse_listening_ports(self._do("ss", "-Hltnp"))
+        if not self.by_socket:
+            return held != ports
+        # What the unit says is what it will listen on after its next restart; the kernel says what is so, once sshd has its sockets.
+        told = parse_socket_ports(self._do("systemctl", "show", "-p", "ActiveState", "-p", "Listen", "ssh.socket"))
+        return told != ports or bool(held) and held != ports
 
     def _await(self, planned: Effective) -> None:
         end = time.monotonic() + _PATIENCE
@@ -244,6 +251,21 @@ class Host:
 
 # sshd wants to be called by its path.
 _SSHD = "/usr/sbin/sshd"
+_EMPTY = "/run/sshd"
+
+
+@contextlib.contextmanager
+def _privilege_separation() -> t.Iterator[None]:
+    """The directory that sshd wants for any question (sshd(8), FILES); it is not there while ssh.socket waits for the first connection."""
+    absent = not os.path.isdir(_EMPTY)
+    if absent:
+        os.mkdir(_EMPTY, 0o755)
+    try:
+        yield
+    finally:
+        if absent:
+            with contextlib.suppress(OSError):
+                os.rmdir(_EMPTY)
 
 
 def _units(text: str) -> dict[str, set[str]]:

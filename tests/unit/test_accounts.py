@@ -464,7 +464,7 @@ class Sshd:
 
     def require_read(self):
         if not self.read:
-            raise _sshd_files.SshdError("sshd has not read /etc/ssh/sshd_config", "systemctl reload ssh")
+            raise _sshd_files.SshdError("sshd has not read /etc/ssh/sshd_config", "systemctl restart ssh")
 
     def connections(self, user=""):
         return {name: name for name in self.answers}

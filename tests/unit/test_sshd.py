@@ -388,4 +388,4 @@ def test_a_configuration_that_was_not_read_is_no_observation(host):
     for fact in ({"fact": "methods"}, {"fact": "algorithms"}, {"fact": "setting", "name": "maxauthtries"}):
         raised = error(**fact)
         assert "sshd has not read" in str(raised)
-        assert raised.remedy == "systemctl reload ssh"
+        assert raised.remedy == "systemctl restart ssh"
