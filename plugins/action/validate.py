@@ -12,6 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar
 
 from ansible_collections.gonogo.preflight.plugins.module_utils._exposure import within
+from ansible_collections.gonogo.preflight.plugins.module_utils._people import PeopleError, people_of
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE
 from ansible_collections.gonogo.preflight.plugins.plugin_utils import _deployable, _roles
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
@@ -41,7 +42,7 @@ class ActionModule(PreflightAction):
         remember(run, project, asked, problems)
         if self.options["gated"]:
             Report.of(run, ["start"], run.started).write()
-        errors = [*problems, *self._addresses(), *self._container_networks(), *unaskable(self, asked), *self._roles()]
+        errors = [*problems, *self._addresses(), *self._container_networks(), *self._people(), *unaskable(self, asked), *self._roles()]
         if errors:
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
         if self.options["gated"]:
@@ -77,6 +78,17 @@ class ActionModule(PreflightAction):
                 taken += value if isinstance(value, list) else [value]
         message = "inventory: docker_address_pool %s takes %s from the hosts or from fail2ban_ignore; choose a network that nobody uses"
         return [message % (pool, ", ".join(overlapping)) for pool in pools if (overlapping := within(pool, taken))]
+
+    def _people(self) -> list[str]:
+        """Who is declared could be an account of every host, and somebody could mend each of them."""
+        found: dict[str, None] = {}
+        for host in self.groups["all"]:
+            values = self._values_of(host, "accounts_users", "accounts_operator_commands")
+            try:
+                people_of(values.get("accounts_users", []), host=host, groups=self.groups, operator_commands=values.get("accounts_operator_commands", []))
+            except PeopleError as error:
+                found["inventory: %s" % error] = None
+        return list(found)
 
     def _values_of(self, host: str, *names: str) -> dict[str, t.Any]:
         """These variables of a host, as far as they can be filled in; what cannot is named where a role or an item needs it."""

@@ -15,6 +15,16 @@ from ._probes._sql import one_query
 __all__ = ["PARSED", "TAKES", "Takes", "problem", "takes_of"]
 
 TAKES: t.Mapping[str, t.Mapping[str, str]] = {
+    "accounts": {
+        "empty_passwords": "",
+        "keys": "declared",
+        "missing": "declared [group]",
+        "password_logins": "",
+        "strangers": "declared [group]",
+        "sudo": "declared",
+        "surplus": "declared",
+        "uid0": "",
+    },
     "ci": {
         "age": "",
         "coverage": "",
@@ -135,6 +145,7 @@ TAKES: t.Mapping[str, t.Mapping[str, str]] = {
     },
     "redis": {"aof": "", "config": "name", "unauthenticated": "", "version": ""},
     "schedule": {"calendar": "name", "cron": "pattern", "interval": "name", "last_success": "name", "timer": "name"},
+    "sshd": {"algorithms": "", "methods": "", "ports": "", "setting": "name [user]"},
     "tcp": {"disagreements": "declared [also]", "open": "", "undeclared": "declared [also]"},
     "ufw": {"logging": "", "port": "port [protocol]", "state": "", "sysctl": ""},
 }

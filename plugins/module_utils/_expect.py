@@ -32,6 +32,7 @@ _PHRASES = {
     "within": "within ",
     "before": "before ",
     "contains": "contains ",
+    "only": "only ",
     "matches": "matches ",
 }
 
@@ -67,6 +68,8 @@ def weaker(candidate: Expectation, reference: Expectation) -> bool:
         return True
     if operator == "contains":
         return any(not OPERATORS["one_of"](one, operand, TYPES[kind]) for one in other_operand)
+    if operator == "only":
+        return any(not OPERATORS["one_of"](one, other_operand, TYPES[kind]) for one in operand)
     return not same(operand, other_operand)
 
 
@@ -112,7 +115,7 @@ def text(expectation: Expectation) -> str:
         return " and ".join(map(text, operand))
     if operator == "between":
         return "between %s and %s" % (stated(kind, operand[0]), stated(kind, operand[1]))
-    values = [stated(kind, one) for one in operand] if operator in ("one_of", "contains") else [stated(kind, operand)]
+    values = [stated(kind, one) for one in operand] if operator in ("one_of", "contains", "only") else [stated(kind, operand)]
     return _PHRASES[operator] + ", ".join(values) + (" (within %s)" % expectation["tolerance"] if "tolerance" in expectation else "")
 
 

@@ -18,6 +18,7 @@ _EVERY_SHAPE = frozenset((_EMPTY, _TEXT, _NUMBER, _LIST, _MAPPING, "True", "Fals
 _SHAPES: t.Mapping[str, t.FrozenSet[str]] = {
     **dict.fromkeys((*TYPE_OF, "matches"), frozenset((_TEXT, _NUMBER))),
     "contains": frozenset((_LIST,)),
+    "only": frozenset((_LIST, _EMPTY)),
 }
 """What an observation may be that meets this operator; of the others it depends on the operand."""
 

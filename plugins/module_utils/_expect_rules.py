@@ -78,6 +78,13 @@ def _contains(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.A
     return all(any(same(one, convert_(wanted)) for one in has) for wanted in operand)
 
 
+def _only(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
+    if not isinstance(observed, (list, tuple)):
+        raise ExpectationError("%s is not a list" % brief(observed))
+    allowed = [convert_(one) for one in operand]
+    return all(any(same(convert_(one), other) for other in allowed) for one in observed)
+
+
 def _matches(observed: t.Any, operand: t.Any, convert_: t.Callable[[t.Any], t.Any]) -> bool:
     return found_in(operand, TYPES["text"](observed))
 
@@ -105,6 +112,7 @@ OPERATORS: t.Mapping[str, t.Callable[[t.Any, t.Any, t.Callable[[t.Any], t.Any]],
     "within": _within,
     "before": _before,
     "contains": _contains,
+    "only": _only,
     "matches": _matches,
     "empty": _empty,
     "all_of": _all_of,
@@ -121,6 +129,7 @@ _EXAMPLES = {
     "within": "26h",
     "before": "2027-01-31T12:00Z",
     "contains": "[any]",
+    "only": "[kex curve25519-sha256]",
     "matches": "^TLSv1",
     "empty": "true",
     "all_of": "[{at_least: 15}, {at_most: 20}]",
@@ -183,7 +192,7 @@ def _check_operand(operator: str, operand: t.Any, kind: str) -> None:
     elif operator == "empty":
         if not isinstance(operand, bool):
             raise ExpectationError("`empty` takes true or false, not %s" % brief(operand))
-    elif operator in ("one_of", "contains"):
+    elif operator in ("one_of", "contains", "only"):
         if not isinstance(operand, list) or not operand or None in operand:
             raise ExpectationError("`%s` needs a list with at least one value, and no null in it, not %s" % (operator, brief(operand)))
         for one in operand:

@@ -7,71 +7,32 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import shutil
 import typing as t
 
+from ._revert import Run, Way, replace
+from ._ssh_login import ssh_connection
 from ._ufw import AFTER, DEFAULTS, FAMILIES, IPTABLES, SYSCTL, Plan, State, parse_added
 
-__all__ = ["FirewallError", "UNIT", "Host", "Guard", "live_sysctls", "ssh_connection"]
+__all__ = ["FirewallError", "UNIT", "Host", "Guard", "live_sysctls", "openings", "ssh_connection"]
 
 UNIT = "gonogo-ufw-revert"
 STORE = "/var/lib/gonogo/ufw"
-AT_BOOT = "/etc/systemd/system/gonogo-ufw-revert-at-boot.service"
 
 _UFW_CONF = "/etc/ufw/ufw.conf"
 _PROC_SYS = "/proc/sys"
 
-# `mv` decides the race between this timer and the confirmation: one of the two finds the mark. While nothing is sure, ssh
-# comes first: the firewall is down until the rules of before are back in place, and stays down where they do not load.
-_REVERT = """#!/bin/sh
-# Written by gonogo.preflight: puts back the firewall that was there before a change that nobody confirmed.
-cd {store} && mv armed reverted || exit 0
-ufw --force disable
+# While nothing is sure, ssh comes first: the firewall is down until the rules of before are back in place, and stays down
+# where they do not load.
+_REVERT = """ufw --force disable
 rm -rf /etc/ufw && cp -a before/ufw /etc/ufw && cp -a before/default /etc/default/ufw
 grep -q DOCKER-USER /etc/ufw/after.rules || for program in iptables ip6tables; do $program -F DOCKER-USER; done
 [ ! -e before/openings ] || sh before/openings
 [ ! -e before/active ] || ufw --force enable || ufw --force disable
 """
 
-# A boot loses the timer, and UFW then comes up with the rules that nobody confirmed.
-_UNIT_AT_BOOT = """\
-[Unit]
-Description=Put back the firewall of before a change that nobody confirmed
-ConditionPathExists={store}/armed
-After=ufw.service
-
-[Service]
-Type=oneshot
-ExecStart=/bin/sh {store}/revert
-
-[Install]
-WantedBy=multi-user.target
-"""
-
-Run = t.Callable[[t.Sequence[str]], t.Tuple[int, str, str]]
-
 
 class FirewallError(Exception):
     """The firewall cannot be read or changed; the message says what was tried and what came back."""
-
-
-def ssh_connection(pid: int) -> tuple[str, int] | None:
-    """(address of the client, port of the server) of the ssh connection that process `pid` runs over, None if over none.
-
-    sudo takes SSH_CONNECTION (ssh(1)) from its command's environment, so it is looked for in the parents of `pid` too.
-    """
-    while pid > 1:
-        try:
-            with open("/proc/%d/environ" % pid, "rb") as file:
-                found = re.search(rb"(?:^|\0)SSH_CONNECTION=(\S+) \d+ \S+ (\d+)(?:\0|$)", file.read())
-            with open("/proc/%d/stat" % pid, "rb") as file:
-                parent = int(file.read().rpartition(b")")[2].split()[1])
-        except OSError:
-            return None
-        if found:
-            return found.group(1).decode().partition("%")[0], int(found.group(2))
-        pid = parent
-    return None
 
 
 class Host:
@@ -107,7 +68,7 @@ class Host:
 
     def apply(self, plan: Plan) -> None:
         for path, text in plan.files.items():
-            _replace(path, text)
+            replace(path, text)
         for command in plan.commands:
             self._do(*command)
 
@@ -118,72 +79,18 @@ class Host:
         return output
 
 
-class Guard:
-    """The timer that puts the firewall back; it outlives this process, the connection and the controller."""
+class Guard(Way):
+    """The timer that puts the firewall back."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
-        self._mark = os.path.join(STORE, "armed")
-        self._script = os.path.join(STORE, "revert")
+        keeps = {"/etc/ufw": "ufw", DEFAULTS: "default"}
+        super().__init__(run, unit=UNIT, store=STORE, keeps=keeps, script=_REVERT, after=["ufw.service"], error=FirewallError)
 
-    def pending(self) -> bool:
-        """Whether a change waits for its confirmation."""
-        return os.path.exists(self._mark) and self._run(["systemctl", "is-active", "--quiet", UNIT + ".timer"])[0] == 0
 
-    def arm(self, seconds: int, *, active: bool, openings: t.Sequence[t.Sequence[str]] = ()) -> None:
-        """Keep the firewall of now, which is `active` or not, and put it back in `seconds`, or at the next boot.
-
-        While a change is pending, the firewall to go back to stays the one before that change.
-
-        :arg openings: commands that bring back rules of the kernel which UFW does not know and the change removes.
-        """
-        if not self.pending():
-            self._keep(active, openings)
-        self._run(["systemctl", "stop", UNIT + ".timer"])
-        self._run(["systemctl", "reset-failed", UNIT + ".service", UNIT + ".timer"])
-        timer = ["--on-active=%d" % seconds, "--timer-property=AccuracySec=1s", "--unit=" + UNIT, "--collect"]
-        status, output, errors = self._run(["systemd-run", *timer, "/bin/sh", self._script])
-        if status != 0:
-            raise FirewallError("nothing was changed, systemd-run cannot arm the way back: %s" % (errors or output).strip())
-
-    def confirm(self) -> bool:
-        """Keep the new firewall. False when the timer was first and the old one is back."""
-        try:
-            os.rename(self._mark, os.path.join(STORE, "confirmed"))
-        except FileNotFoundError:
-            return False
-        self._run(["systemctl", "stop", UNIT + ".timer"])
-        return True
-
-    def revert(self) -> None:
-        """Put the old firewall back now."""
-        self._run(["/bin/sh", self._script])
-        self._run(["systemctl", "stop", UNIT + ".timer"])
-
-    def _keep(self, active: bool, openings: t.Sequence[t.Sequence[str]]) -> None:
-        before = os.path.join(STORE, "before")
-        shutil.rmtree(before, ignore_errors=True)
-        os.makedirs(before, mode=0o700)
-        os.chmod(STORE, 0o700)
-        # cp, because shutil.copytree keeps no owners.
-        for source, copy in (("/etc/ufw", "ufw"), (DEFAULTS, "default")):
-            status, _output, errors = self._run(["cp", "-a", source, os.path.join(before, copy)])
-            if status != 0:
-                raise FirewallError("nothing was changed, %s cannot be kept: %s" % (source, errors.strip()))
-        if active:
-            _replace(os.path.join(before, "active"), "")
-        if openings:
-            _replace(os.path.join(before, "openings"), "".join(shlex.join(command) + "\n" for command in openings))
-        _replace(self._script, _REVERT.format(store=STORE))
-        unit = _UNIT_AT_BOOT.format(store=STORE)
-        if _text(AT_BOOT) != unit:
-            _replace(AT_BOOT, unit)
-            os.chmod(AT_BOOT, 0o644)
-            status, _output, errors = self._run(["systemctl", "enable", os.path.basename(AT_BOOT)])
-            if status != 0:
-                os.unlink(AT_BOOT)
-                raise FirewallError("nothing was changed, %s cannot be enabled: %s" % (os.path.basename(AT_BOOT), errors.strip()))
-        _replace(self._mark, "")
+def openings(commands: t.Iterable[t.Sequence[str]]) -> dict[str, str]:
+    """What Guard.arm notes of `commands` that bring back rules of the kernel which UFW does not know and a change removes."""
+    text = "".join(shlex.join(command) + "\n" for command in commands)
+    return {"openings": text} if text else {}
 
 
 def live_sysctls(paths: t.Iterable[str]) -> dict[str, str]:
@@ -198,15 +105,3 @@ def _text(path: str) -> str:
             return file.read()
     except FileNotFoundError:
         return ""
-
-
-def _replace(path: str, text: str) -> None:
-    """Write `path` so that a reader finds the old text or the new one; its mode stays, 0600 for a new file."""
-    fresh = path + ".gonogo"
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if os.path.exists(path):
-        shutil.copymode(path, fresh)
-    os.replace(fresh, path)

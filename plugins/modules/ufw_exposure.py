@@ -146,7 +146,7 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._ufw import (
     plan,
     sysctl_file,
 )
-from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host, ssh_connection
+from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host, openings, ssh_connection
 
 RULE = {
     "name": {"type": "str", "required": True},
@@ -198,8 +198,8 @@ def apply(goal, options, run, check_mode):
     todo = plan(state, goal)
     pending = guard.pending()
     if todo.reasons and not check_mode:
-        openings = [[one[0], "-I", *one[2:]] for one in todo.commands if one[1] == "-D" and one[-1] == "ACCEPT"]
-        guard.arm(options["revert_after"], active=state.enabled, openings=openings)
+        removed = [[one[0], "-I", *one[2:]] for one in todo.commands if one[1] == "-D" and one[-1] == "ACCEPT"]
+        guard.arm(options["revert_after"], active=state.enabled, notes=openings(removed))
         try:
             host.apply(todo)
             unlike = plan(host.read(goal.sysctls or ()), goal).reasons

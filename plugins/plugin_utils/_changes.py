@@ -25,7 +25,7 @@ UPDATE = "update"
 class Change:
     """One thing of one host that provisioning would change.
 
-    :ivar kind: file, unit, package, firewall rule, update (of a package), setting, database, account or step (a task that names no thing).
+    :ivar kind: file, unit, package, firewall rule, SSH server, update (of a package), setting, database, account or step (a task that names no thing).
     :ivar detail: what would be done with it.
     :ivar follows: the task only acts on what tasks of this role did before it (a restart, a message).
     """
@@ -113,6 +113,10 @@ def _firewall(result: Data, _options: Data) -> list[Named]:
     return [("firewall rule", reason, "would be mended") for reason in result.get("reasons", [])]
 
 
+def _ssh(result: Data, _options: Data) -> list[Named]:
+    return [("SSH server", reason, "would be mended") for reason in result.get("reasons", [])]
+
+
 def _setting(name: str) -> t.Callable[[Data, Data], list[Named]]:
     return lambda _result, _options: [("setting", name, "would be set")]
 
@@ -138,6 +142,7 @@ _NAMERS: dict[str, t.Callable[[Data, Data], list[Named]]] = {
     "postgresql_db": _named("database"),
     "postgresql_user": _named("database role"),
     "redis_settings": _setting("Redis, running server"),
+    "sshd_settings": _ssh,
     "sysctl": _named("setting"),
     "timezone": _setting("time zone"),
     "ufw_exposure": _firewall,

@@ -297,7 +297,7 @@ BAD_ITEMS = {
     "needs that is empty": ({"needs": "", "probe": ..., "with": ...}, "id", "`needs` is missing"),
     "a question beside a probe": ({"question": "Enough?"}, "question", "unknown key 'question'"),
     "unknown probe": ({"probe": "hardwear"}, "probe", "`probe` is 'hardwear'; did you mean 'hardware'?"),
-    "unknown probe, nothing near": ({"probe": "zzz"}, "probe", "`probe` is 'zzz'; known: ci, command, compose, docker"),
+    "unknown probe, nothing near": ({"probe": "zzz"}, "probe", "`probe` is 'zzz'; known: accounts, ci, command"),
     "hosts of another type": ({"hosts": ["app"]}, "hosts", "`hosts` is ['app'], not text"),
     "with missing": ({"with": None}, "id", "`with` is missing"),
     "with of another type": ({"with": ["fact"]}, "with", "`with` is ['fact'], not a mapping"),

@@ -53,6 +53,12 @@ def named(action: str, result: dict[str, t.Any], **arguments: t.Any) -> list[tup
             {},
             ("firewall rule", "8080/tcp: allowed by UFW's rule `allow 8080/tcp`, declared nowhere", "would be mended"),
         ),
+        (
+            "gonogo.preflight.sshd_settings",
+            {"reasons": ["/etc/ssh/sshd_config.d/00-gonogo.conf differs"]},
+            {},
+            ("SSH server", "/etc/ssh/sshd_config.d/00-gonogo.conf differs", "would be mended"),
+        ),
         ("community.general.timezone", {}, {"name": "UTC"}, ("setting", "time zone", "would be set")),
         ("community.postgresql.postgresql_user", {}, {"name": "gonogo", "password": "s3cret!"}, ("database role", "gonogo", "would be made or changed")),
         ("ansible.builtin.command", {"cmd": ["swapoff", "--all"]}, {}, ("step", "Have it", "would change")),

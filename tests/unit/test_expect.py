@@ -151,6 +151,12 @@ TRUTH = [
     ([True], {"contains": [1]}, False),
     (["a", "b"], {"contains": ["b", "a"]}, True),
     (["1GB", "2GB"], {"contains": ["2048MB"], "as": "size"}, True),
+    # only
+    (["a", "b"], {"only": ["b", "a", "c"]}, True),
+    (["a", "b", "d"], {"only": ["b", "a", "c"]}, False),
+    ([], {"only": ["a"]}, True),
+    ([True], {"only": [1]}, False),
+    (["1GB", "2GB"], {"only": ["2048MB", "1GB"], "as": "size"}, True),
     # matches
     ("TLSv1.3", {"matches": r"^TLSv1\.[23]$"}, True),
     ("TLSv1.1", {"matches": r"^TLSv1\.[23]$"}, False),
@@ -204,6 +210,9 @@ INCOMPARABLE = [
     ([24], {"at_least": "24.0", "as": "version"}, "[24] is not a version"),
     ("any", {"contains": ["any"]}, "'any' is not a list"),
     ({"any": 1}, {"contains": ["any"]}, "is not a list"),
+    ("any", {"only": ["any"]}, "'any' is not a list"),
+    ({}, {"only": ["any"]}, "is not a list"),
+    (["any", "x"], {"only": ["1GB"], "as": "size"}, "'any' is not a size"),
     (["any", "x"], {"contains": ["1GB"], "as": "size"}, "'any' is not a size"),
     (["a"], {"matches": "a"}, "['a'] is not text"),
     ("x", {"all_of": [{"matches": "^y"}, {"at_least": 15}]}, "'x' is not a number"),
@@ -241,7 +250,7 @@ REFUSED = [
     (None, "an expectation is a mapping such as {at_least: 4}, not None"),
     ([], "an expectation is a mapping"),
     ("UTC", "an expectation is a mapping such as {at_least: 4}, not 'UTC'"),
-    ({}, "exactly one operator of equals, one_of, at_least, at_most, above, below, between, within, before, contains, matches, empty, all_of"),
+    ({}, "exactly one operator of equals, one_of, at_least, at_most, above, below, between, within, before, contains, only, matches, empty, all_of"),
     ({"as": "size"}, "exactly one operator"),
     ({"equals": 1, "at_least": 1}, "exactly one operator, not equals and at_least"),
     ({"at_least": 24, "at_most": 48}, "exactly one operator, not at_least and at_most; say between: [low, high]"),
@@ -287,6 +296,9 @@ REFUSED = [
     ({"one_of": ["1GB", "big"], "as": "size"}, "'big' is not a size"),
     ({"contains": []}, "`contains` needs a list"),
     ({"contains": "any"}, "`contains` needs a list"),
+    ({"only": []}, "`only` needs a list"),
+    ({"only": "any"}, "`only` needs a list"),
+    ({"onli": ["any"]}, "did you mean 'only'?"),
     ({"contains": [None]}, "no null in it"),
     ({"at_least": "24.0.1"}, "'24.0.1' is not a number"),
     ({"at_least": True}, "True is not a number"),
@@ -421,6 +433,12 @@ WEAKER = [
     ({"one_of": ["debian 13", "ubuntu 24.04"]}, {"one_of": ["ubuntu 24.04"]}, True),
     ({"contains": ["a", "b"]}, {"contains": ["a"]}, False),
     ({"contains": ["a"]}, {"contains": ["a", "b"]}, True),
+    ({"only": ["a"]}, {"only": ["a", "b"]}, False),
+    ({"only": ["a", "b"]}, {"only": ["a"]}, True),
+    ({"equals": ["a"]}, {"only": ["a", "b"]}, False),
+    ({"equals": ["c"]}, {"only": ["a", "b"]}, True),
+    ({"only": ["a"]}, {"contains": ["a"]}, True),
+    ({"empty": True}, {"only": ["a"]}, True),
     ({"equals": "2GB", "as": "size"}, {"equals": "2048MB", "as": "size"}, False),
     ({"equals": "64MB", "as": "size"}, {"equals": "2GB", "as": "size"}, True),
     ({"equals": 1}, {"equals": True}, True),
@@ -502,6 +520,7 @@ WORDS = [
     ({"above": "80%", "as": "percentage"}, "above 80%"),
     ({"below": "10ms", "as": "duration"}, "below 10 ms"),
     ({"contains": ["any"]}, "contains any"),
+    ({"only": ["a", "b"]}, "only a, b"),
     ({"matches": "^a$"}, "matches ^a$"),
     ({"all_of": [{"at_least": 15}, {"equals": 16}]}, "at least 15 and 16"),
     ({"empty": True}, "none"),
@@ -571,6 +590,7 @@ EDGES = [
     ({"at_least": "2027-01-01", "as": "date"}, ["2027-01-01", "2027-01-01T02:00+02:00"], ["2026-12-31", "2027-01-01T01:59+02:00"]),
     ({"at_most": "2027-01-01", "as": "date"}, ["2027-01-01", "2026-12-31T23:59Z"], ["2027-01-01T00:01Z"]),
     ({"contains": [24]}, [[24], [1, 24.0]], [[], [23.999], ["24"]]),
+    ({"only": [24]}, [[24], [], [24.0]], [[23.999], [24, "24"]]),
     ({"matches": "^24$"}, [24, "24"], [24.001, "240", "x"]),
     ({"all_of": [{"at_least": 24}, {"at_most": 48}]}, [24, 48], [23.999, 48.001]),
     ({"empty": True}, [[], ""], [["x"], "x"]),
@@ -820,7 +840,7 @@ def one_expectation(draw, kinds):
     kind = {"within": "duration", "before": "date"}.get(operator) or draw(st.sampled_from(kinds))
     values = st.sampled_from(OF_KIND[kind])
     several = st.lists(values, min_size=1, max_size=3)
-    operands = {"one_of": several, "contains": several, "matches": st.sampled_from(["a", "^a", "1", "b|1", "^1$"]), "empty": st.booleans()}
+    operands = {"one_of": several, "contains": several, "only": several, "matches": st.sampled_from(["a", "^a", "1", "b|1", "^1$"]), "empty": st.booleans()}
     operands["between"] = st.lists(values, min_size=2, max_size=2)
     modifiers = st.just({}) if operator in ("matches", "empty") else st.just({"as": kind})
     if operator == "at_least" and kind in ("number", "size"):

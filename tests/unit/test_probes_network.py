@@ -448,7 +448,7 @@ def test_ports_by_name():
     usual = _tcp.parse_ports("usual")
     assert set(range(1, 1025)) < set(usual) and {3100, 3306, 5432, 6379, 6432, 8265, 27017, 54321} < set(usual)
     assert len(usual) == 1345
-    assert _tcp.parse_ports("usual, 30000-30002") == [*usual[: usual.index(27017) + 1], 30000, 30001, 30002, 50000]
+    assert _tcp.parse_ports("usual, 30000-30002") == sorted([*usual, 30000, 30001, 30002])
     assert _tcp.parse_ports("all") == list(range(1, 65536))
 
 

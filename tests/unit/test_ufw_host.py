@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 
 import pytest
 
-from ansible_collections.gonogo.preflight.plugins.module_utils import _ufw_host
-from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host, ssh_connection
+from ansible_collections.gonogo.preflight.plugins.module_utils import _revert, _ufw_host
+from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host, openings
+
+AT_BOOT = "gonogo-ufw-revert-at-boot.service"
 
 
 class Machine:
@@ -38,7 +38,7 @@ class Machine:
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setattr(_ufw_host, "STORE", str(tmp_path / "ufw"))
-    monkeypatch.setattr(_ufw_host, "AT_BOOT", str(tmp_path / "at-boot.service"))
+    monkeypatch.setattr(_revert, "_UNITS", str(tmp_path))
     return tmp_path / "ufw"
 
 
@@ -62,14 +62,14 @@ def test_an_inactive_firewall_goes_back_to_inactive(store):
 def test_a_boot_in_between_takes_the_change_back_too(store, tmp_path):
     machine = Machine()
     Guard(machine).arm(60, active=True)
-    unit = (tmp_path / "at-boot.service").read_text()
+    unit = (tmp_path / AT_BOOT).read_text()
     assert "ConditionPathExists=%s/armed\n" % store in unit
     assert "ExecStart=/bin/sh %s/revert\n" % store in unit
-    enabled, armed = machine.ran.index("systemctl enable at-boot.service"), machine.ran.index(next(one for one in machine.ran if "systemd-run" in one))
+    enabled, armed = machine.ran.index("systemctl enable " + AT_BOOT), machine.ran.index(next(one for one in machine.ran if "systemd-run" in one))
     assert enabled < armed
     machine.ran.clear()
     Guard(machine).arm(60, active=True)
-    assert "systemctl enable at-boot.service" not in machine.ran
+    assert "systemctl enable " + AT_BOOT not in machine.ran
 
 
 def test_nothing_is_changed_where_the_boot_could_not_take_it_back(store, tmp_path):
@@ -77,14 +77,14 @@ def test_nothing_is_changed_where_the_boot_could_not_take_it_back(store, tmp_pat
         return (1, "", "read-only") if command[:2] == ["systemctl", "enable"] else (0, "", "")
 
     for _again in range(2):
-        with pytest.raises(FirewallError, match="nothing was changed, at-boot.service cannot be enabled: read-only"):
+        with pytest.raises(FirewallError, match="nothing was changed, %s cannot be enabled: read-only" % AT_BOOT):
             Guard(run).arm(60, active=True)
     assert not (store / "armed").exists()
 
 
 def test_rules_that_ufw_does_not_know_come_back_too(store):
     line = ["iptables", "-I", "INPUT", "-m", "comment", "--comment", "it's mine", "-j", "ACCEPT"]
-    Guard(Machine()).arm(60, active=True, openings=[line])
+    Guard(Machine()).arm(60, active=True, notes=openings([line]))
     assert (store / "before" / "openings").read_text() == "iptables -I INPUT -m comment --comment 'it'\"'\"'s mine' -j ACCEPT\n"
     assert "sh before/openings" in (store / "revert").read_text()
 
@@ -182,26 +182,3 @@ def test_the_rules_of_another_table_are_asked_for(host):
     asked = []
     Host(lambda command: (asked.append(" ".join(command)), (0, "", ""))[1]).live("-t", "nat")
     assert asked[0] == "iptables -t nat -S"
-
-
-def asked_in_a_child(environment):
-    """ssh_connection of a process whose parent, but not itself, has `environment`."""
-    paths = os.pathsep.join(path for path in sys.path if path)
-    code = "from %s import ssh_connection; import os; print(ssh_connection(os.getpid()))" % _ufw_host.__name__
-    script = 'env -u SSH_CONNECTION "%s" -c "%s"; true' % (sys.executable, code)
-    done = subprocess.run(["sh", "-c", script], env={**os.environ, "PYTHONPATH": paths, **environment}, capture_output=True, text=True, check=True)
-    return done.stdout.strip()
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_the_connection_is_found_above_sudo():
-    assert asked_in_a_child({"SSH_CONNECTION": "192.0.2.5 51515 192.0.2.1 2222"}) == "('192.0.2.5', 2222)"
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-def test_the_zone_of_an_address_is_left_out():
-    assert asked_in_a_child({"SSH_CONNECTION": "fe80::1%eth0 51515 fe80::2 22"}) == "('fe80::1', 22)"
-
-
-def test_a_process_that_is_gone_runs_over_no_connection():
-    assert ssh_connection(2**22 + 1) is None

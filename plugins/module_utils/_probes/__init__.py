@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from . import (
+    _accounts,
     _ci,
     _command,
     _compose,
@@ -37,6 +38,7 @@ from ._base import Probe
 __all__ = ["PROBES"]
 
 PROBES: t.Mapping[str, type[Probe]] = {
+    "accounts": _accounts.AccountsProbe,
     "ci": _ci.CiProbe,
     "command": _command.CommandProbe,
     "compose": _compose.ComposeProbe,

@@ -1,0 +1,166 @@
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Accounts of a host: whose keys get in, who may become root, and who is not declared."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .. import _authorized_keys as keys
+from .._accounts import Account, Accounts, AccountsError, rights
+from .._accounts_host import grants, read_accounts, require_own_accounts
+from .._accounts_plan import is_controls, keys_in
+from .._people import ADMIN, DOCKER, EVERYTHING, Person, person_from
+from .._sshd import SshdError
+from .._sshd_files import Server
+from ._base import Observation, Probe, ProbeError, Secrets, output_of
+
+__all__ = ["AccountsProbe", "undeclared_rights"]
+
+_NO_SHELLS = ("nologin", "false")
+
+
+class AccountsProbe(Probe):
+    ARGUMENTS = {
+        "fact": {
+            "type": "str",
+            "required": True,
+            "choices": ["empty_passwords", "keys", "missing", "password_logins", "strangers", "sudo", "surplus", "uid0"],
+        },
+        "declared": {"type": "dict", "default": {}},
+        "group": {"type": "str", "default": DOCKER},
+    }
+
+    def __init__(self, secrets: Secrets) -> None:
+        super().__init__(secrets)
+        self._server = Server(lambda command: output_of(command, package="openssh-server"))
+
+    def observe(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        try:
+            require_own_accounts()
+            return super().observe(arguments)
+        except (AccountsError, SshdError) as error:
+            raise ProbeError(str(error), error.remedy) from None
+        except keys.KeyFileError as error:
+            raise ProbeError(str(error)) from None
+
+    def fact_uid0(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """The accounts that are root by their number, a sorted list."""
+        return Observation(read_accounts().with_uid(0), "/etc/passwd")
+
+    def fact_empty_passwords(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """The accounts whose password is empty, a sorted list."""
+        return Observation(sorted(one.name for one in read_accounts().accounts.values() if one.password == "empty"), "/etc/passwd and /etc/shadow")
+
+    def fact_password_logins(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """The accounts with a shell that sshd lets in by password, a sorted list."""
+        self._server.require_read()
+        able = [one for one in read_accounts().accounts.values() if one.password != "none" and one.shell.rpartition("/")[2] not in _NO_SHELLS]
+        found = [one.name for one in able if self._takes_password(one)]
+        return Observation(sorted(found), "/etc/shadow and sshd -T: %d accounts have a password and a shell" % len(able))
+
+    def fact_keys(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Keys that let somebody in and that nobody declared, as "ACCOUNT: KIND FINGERPRINT", a sorted list."""
+        return Observation(*self._keys(_declared(arguments)))
+
+    def fact_sudo(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """What sudo lets somebody do beyond what is declared, as "ACCOUNT: COMMAND", a sorted list."""
+        accounts = read_accounts()
+        allowed = rights(self._grants(), accounts)
+        people, _control = _declared(arguments)
+        return Observation(undeclared_rights(allowed, people), "cvtsudoers /etc/sudoers: %d accounts have rights" % len(allowed))
+
+    def fact_strangers(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Members of `group` who are not declared to be in it, a sorted list."""
+        people, _control = _declared(arguments)
+        return Observation(*_strangers(read_accounts(), arguments["group"], people))
+
+    def fact_missing(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Who is declared to be in `group` and is not, a sorted list; raises ProbeError where nobody is declared to be."""
+        group = arguments["group"]
+        wanted = [one.name for one in _declared(arguments)[0] if one.present and group in one.groups]
+        if not wanted:
+            mend = "declare somebody with role deploy in accounts_users" if group == DOCKER else "declare somebody with this group in accounts_users"
+            raise ProbeError("nobody is declared to be in group %s" % group, mend)
+        members = read_accounts().in_group(group)
+        return Observation(sorted(set(wanted) - set(members)), "group %s: %s" % (group, ", ".join(members) or "nobody"))
+
+    def fact_surplus(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """All of it: undeclared keys, undeclared rights by sudo, strangers in group docker, and accounts with uid 0 beside root, a list."""
+        people, control = _declared(arguments)
+        accounts = read_accounts()
+        found = ["key of %s" % one for one in self._keys((people, control))[0]]
+        found += ["sudo of %s" % one for one in undeclared_rights(rights(self._grants(), accounts), people)]
+        found += ["%s in group docker" % name for name in _strangers(accounts, DOCKER, people)[0]]
+        found += ["%s has uid 0" % name for name in accounts.with_uid(0) if name != "root"]
+        return Observation(found, "authorized keys, sudoers, groups and accounts of the host")
+
+    def _grants(self) -> t.Any:
+        return grants(lambda command: output_of(command, package="sudo"))
+
+    def _takes_password(self, account: Account) -> bool:
+        for how in self._server.connections(account.name).values():
+            effective = self._server.effective(how)
+            root = account.uid == 0 and effective.get("permitrootlogin", ["yes"])[0] != "yes"
+            taken = any(effective.get(one, ["yes"]) != ["no"] for one in ("passwordauthentication", "kbdinteractiveauthentication"))
+            if taken and not root and (account.password != "empty" or effective.get("permitemptypasswords") == ["yes"]):
+                return True
+        return False
+
+    def _keys(self, declared: tuple[list[Person], str]) -> tuple[list[str], str]:
+        """(undeclared keys, evidence): of every file that sshd looks into, for whomever it does."""
+        self._server.require_read()
+        said = [self._server.effective(how) for how in self._server.connections().values()]
+        patterns = [value for effective in said for value in effective.get("authorizedkeysfile", [])]
+        found = ["everybody: %s %s" % (name, one.get(name, ["none"])[0]) for one in said for name in _ELSEWHERE if one.get(name, ["none"]) != ["none"]]
+        accounts, seen = read_accounts(), 0
+        for account in accounts.accounts.values():
+            for path in keys.paths(patterns, name=account.name, user=account.uid, home=account.home):
+                lines = keys.lines_of(keys.read(path) or "")
+                seen += len(lines)
+                found += ["%s: %s" % (account.name, one) for one in _undeclared(lines, account.name, *declared)]
+        return sorted(set(found)), "%d keys of %d accounts in %s" % (seen, len(accounts.accounts), " ".join(dict.fromkeys(patterns)))
+
+
+# Where sshd finds keys beside files: a program, and authorities that sign them.
+_ELSEWHERE = ("authorizedkeyscommand", "trustedusercakeys")
+
+
+def _declared(arguments: t.Mapping[str, t.Any]) -> tuple[list[Person], str]:
+    """(the people, the address of the control host)."""
+    declared = arguments.get("declared") or {}
+    try:
+        return [person_from(one) for one in declared["people"]], str(declared["control"])
+    except (KeyError, TypeError, ValueError):
+        raise ProbeError("`declared` is not what the filter declared_access returns") from None
+
+
+def _undeclared(lines: t.Sequence[str], account: str, people: t.Sequence[Person], control: str) -> list[str]:
+    """Those of the lines of an account that its person did not declare; a line that is no key is not shown."""
+    person = next((one for one in people if one.name == account and one.present), None)
+    known = {key.line for key in person.keys} if person else set()
+    parsed = keys_in(lines)
+    strange = [key for key in parsed if key.line not in known and not (person and person.role == ADMIN and is_controls(key, control))]
+    return ["%s %s" % (key.kind, key.fingerprint) for key in strange] + ["a line that is no key"] * (len(lines) - len(parsed))
+
+
+def undeclared_rights(allowed: t.Mapping[str, t.Sequence[str]], people: t.Sequence[Person]) -> list[str]:
+    """What each account may do by sudo and nobody declared, as "ACCOUNT: COMMAND", sorted."""
+    declared = {one.name: one.commands for one in people if one.present}
+    found = []
+    for name, commands in allowed.items():
+        known = declared.get(name, ())
+        if EVERYTHING not in known:
+            found += ["%s: %s" % (name, _plain(command)) for command in commands if _plain(command) not in known]
+    return sorted(found)
+
+
+def _plain(command: str) -> str:
+    """A command of sudoers with exactly no arguments is one that was declared without any; without "", it has any arguments."""
+    return command[: -len(' ""')] if command.endswith(' ""') else command if " " in command or command == EVERYTHING else command + " *"
+
+
+def _strangers(accounts: Accounts, group: str, people: t.Sequence[Person]) -> tuple[list[str], str]:
+    members = accounts.in_group(group)
+    declared = {one.name for one in people if one.present and group in one.groups}
+    return sorted(set(members) - declared), "group %s: %s" % (group, ", ".join(members) or "nobody")

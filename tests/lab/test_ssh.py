@@ -1,0 +1,298 @@
+"""SSH lets in keys alone, by modern algorithms, on one port; and whatever somebody asks for, never locks anybody out."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+import typing as t
+
+import pytest
+
+from tests.support import play
+
+from .conftest import await_, lab, on
+from .probing import observations
+from .watching import INVENTORY, WATCH, apply, failing, gets_in, module, ssh
+
+ROLE = "/etc/ssh/sshd_config.d/00-gonogo.conf"
+SSH = {"ssh.keys_only", "ssh.root_login", "ssh.algorithms", "ssh.auth_tries", "ssh.login_grace", "ssh.x11"}
+REVERT_AFTER = 8
+
+
+def configuration() -> str:
+    """Every file of sshd, and of its socket."""
+    return on(
+        WATCH,
+        "sh",
+        "-c",
+        "for file in $(find /etc/ssh /etc/systemd/system/ssh.socket.d -name '*conf*' | sort); do echo \"$file\"; cat $file; done",
+        check=False,
+    )
+
+
+def asked(*facts: dict[str, t.Any]) -> list[t.Any]:
+    """What the probe sees on the host, or its error."""
+    return [answer.get("value", answer.get("error")) for answer in observations(WATCH, "sshd", *facts)]
+
+
+@pytest.fixture(scope="module")
+def bare() -> None:
+    lab("reset", WATCH, timeout=1200)
+
+
+@pytest.fixture(scope="module")
+def secured(bare: None) -> str:
+    """The configuration that the role has made, on a bare host."""
+    done = apply("ssh")
+    assert (done.code, done.changed()) == (0, 1), done.output
+    return configuration()
+
+
+@pytest.fixture
+def declared(secured: str) -> t.Iterator[str]:
+    """The host as the role has made it, before and after."""
+    yield secured
+    await_(gets_in, seconds=60)
+    if configuration() != secured:
+        assert apply("ssh").code == 0
+        assert configuration() == secured
+
+
+def test_a_bare_host_fails_item_by_item_and_a_dry_run_says_why(bare: None) -> None:
+    before = configuration()
+    assert failing() >= SSH
+    seen = apply("ssh", "--check", "--diff")
+    assert (seen.code, seen.changed()) == (0, 1), seen.output
+    assert "+PasswordAuthentication no" in seen.output and "+MACs hmac-sha2-512-etm@openssh.com" in seen.output
+    assert configuration() == before
+
+
+def test_a_run_that_logs_in_with_a_password_is_refused(bare: None) -> None:
+    password = secrets.token_urlsafe(24)
+    script = "useradd --create-home --shell /bin/bash typist && chpasswd && echo 'typist ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/typist"
+    on(WATCH, "sh", "-c", script, given="typist:%s\n" % password)
+    before = configuration()
+    try:
+        settings = {"PasswordAuthentication": False, "KbdInteractiveAuthentication": False}
+        done = module("sshd_settings", {"settings": settings}, "-e", json.dumps({"ansible_user": "typist", "ansible_password": password}))
+        assert done.returncode != 0
+        assert "it logged in as typist by password, and only keys would get in" in done.stdout, done.stdout + done.stderr
+        assert password not in done.stdout + done.stderr
+        assert configuration() == before
+    finally:
+        on(WATCH, "sh", "-c", "rm /etc/sudoers.d/typist; pkill -KILL -u typist; userdel --remove --force typist", check=False)
+
+
+def test_after_the_role_every_item_passes_and_a_second_run_changes_nothing(secured: str) -> None:
+    assert not failing() & (SSH | {"fw.ssh.only22"})
+    again = play("playbooks/provision.yml", "--tags", "ssh", inventory=INVENTORY)
+    assert (again.code, again.changed()) == (0, 0), again.output
+    assert apply("ssh", "--check", "--diff").changed() == 0
+    assert configuration() == secured
+
+
+@pytest.mark.long
+def test_what_a_hand_has_broken_fails_its_item_alone_and_is_mended(declared: str) -> None:
+    usual = failing()
+    change = "sed -i 's/%s/' " + ROLE
+    for item, script in {
+        "ssh.keys_only": change % "PasswordAuthentication no/PasswordAuthentication yes",
+        "ssh.root_login": change % "PermitRootLogin no/PermitRootLogin prohibit-password",
+        "ssh.algorithms": change % "^MACs /MACs hmac-sha1,",
+        "ssh.auth_tries": change % "MaxAuthTries 4/MaxAuthTries 10",
+        "ssh.login_grace": change % "LoginGraceTime 60/LoginGraceTime 0",
+        "ssh.x11": change % "X11Forwarding no/X11Forwarding yes",
+        "fw.ssh.only22": "echo 'Port 2222' >>/etc/ssh/sshd_config",
+    }.items():
+        on(WATCH, "sh", "-c", script + "; systemctl reload ssh; sleep 1")
+        assert failing() - usual == {item}
+        done = apply("ssh")
+        assert (done.code, done.changed()) == (0, 1), done.output
+    assert failing() == usual
+    on(WATCH, "sh", "-c", "sed -i '/^# gonogo.preflight: Port/d' /etc/ssh/sshd_config; systemctl reload ssh")
+
+
+def test_a_match_block_of_another_file_lets_no_password_in(declared: str) -> None:
+    block = "Match User ops\\n  PasswordAuthentication yes\\n  PermitRootLogin yes\\nMatch Address 10.0.0.0/8\\n  PasswordAuthentication yes\\n"
+    on(WATCH, "sh", "-c", "printf '%s' >/etc/ssh/sshd_config.d/99-hand.conf; systemctl reload ssh; sleep 1" % block)
+    try:
+        assert asked({"fact": "methods"}, {"fact": "setting", "name": "permitrootlogin", "user": "root"}) == [["publickey"], "no"]
+        assert apply("ssh").changed() == 0
+    finally:
+        on(WATCH, "sh", "-c", "rm /etc/ssh/sshd_config.d/99-hand.conf; systemctl reload ssh")
+
+
+def test_a_line_that_comes_first_is_named_and_nothing_is_changed(declared: str) -> None:
+    on(WATCH, "sh", "-c", "echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/00-earlier.conf; systemctl reload ssh; sleep 1")
+    try:
+        before = configuration()
+        assert asked({"fact": "methods"}) == [["password", "publickey"]]
+        done = apply("ssh")
+        assert done.code != 0
+        said = " ".join(done.output.split())
+        assert "passwordauthentication would stay yes instead of no; /etc/ssh/sshd_config.d/00-earlier.conf:1 says so, and comes first" in said
+        assert configuration() == before
+    finally:
+        on(WATCH, "sh", "-c", "rm /etc/ssh/sshd_config.d/00-earlier.conf; systemctl reload ssh")
+
+
+def test_a_configuration_that_is_not_included_is_named(declared: str) -> None:
+    on(WATCH, "sed", "-i", "s/^Include/#Include/", "/etc/ssh/sshd_config")
+    try:
+        done = apply("ssh")
+        assert done.code != 0
+        assert "put the line `Include /etc/ssh/sshd_config.d/*.conf` at its top" in " ".join(done.output.split())
+    finally:
+        on(WATCH, "sh", "-c", "sed -i 's/^#Include/Include/' /etc/ssh/sshd_config; systemctl reload ssh")
+
+
+def test_a_configuration_that_sshd_has_not_read_is_no_pass_and_is_read(declared: str) -> None:
+    on(WATCH, "sh", "-c", "sed -i 's/X11Forwarding no/X11Forwarding yes/' %s && systemctl reload ssh && sleep 1" % ROLE)
+    on(WATCH, "sh", "-c", "sed -i 's/X11Forwarding yes/X11Forwarding no/' " + ROLE)
+    (said,) = asked({"fact": "setting", "name": "x11forwarding"})
+    assert "sshd has not read" in said
+    seen = apply("ssh", "--check")
+    assert (seen.code, seen.changed()) == (0, 1), seen.output
+    assert apply("ssh").changed() == 1
+    assert asked({"fact": "setting", "name": "x11forwarding"}) == ["no"]
+
+
+def test_settings_that_lock_this_run_out_are_refused_before_anything_is_touched(declared: str) -> None:
+    for settings, said in (
+        ({"AllowUsers": ["nobody"]}, "it logs in as ops, and AllowUsers would be nobody"),
+        ({"DenyGroups": "ops"}, "it logs in as ops, and DenyGroups would be ops"),
+        ({"ListenAddress": "192.0.2.1"}, "would listen on 192.0.2.1:22 alone"),
+        ({"PubkeyAuthentication": False}, "keys would not be accepted any more"),
+    ):
+        done = apply("ssh", ssh_settings=settings)
+        assert done.code != 0
+        assert "these settings lock this run out" in done.output and said in " ".join(done.output.split()), done.output
+        assert configuration() == declared
+
+
+def test_settings_that_sshd_refuses_are_shown_in_its_words(declared: str) -> None:
+    done = apply("ssh", ssh_settings={"MaxSesions": 3})
+    assert done.code != 0
+    assert "%s: line" % ROLE in " ".join(done.output.split()) and "MaxSesions" in done.output, done.output
+    assert configuration() == declared
+
+
+def test_an_sshd_that_does_not_come_back_is_put_back_at_once(declared: str) -> None:
+    began = time.monotonic()
+    done = apply("ssh", ssh_settings={"ListenAddress": "192.0.2.1"}, ssh_require_login=False)
+    assert done.code != 0
+    assert "The previous configuration is back" in " ".join(done.output.split()), done.output
+    assert gets_in() and time.monotonic() - began < 60
+    assert configuration() == declared
+
+
+def test_a_login_that_is_shut_out_is_let_in_again_and_the_run_says_so(declared: str) -> None:
+    done = apply("ssh", ssh_settings={"AllowUsers": ["nobody"]}, ssh_require_login=False, ssh_revert_after=20)
+    assert done.code != 0
+    assert "The previous settings are back and the host is reachable" in " ".join(done.output.split()), done.output
+    assert gets_in()
+    assert configuration() == declared
+
+
+WRONG: tuple[dict[str, t.Any], ...] = (
+    {"AllowUsers": ["nobody"]},
+    {"DenyUsers": ["ops"]},
+    {"AllowGroups": ["nogroup"]},
+    {"PubkeyAuthentication": False},
+    {"Port": 2222},
+    {"ListenAddress": "127.0.0.1"},
+    {"ListenAddress": "192.0.2.1"},
+    {"AuthorizedKeysFile": "/nowhere"},
+    {"PubkeyAcceptedAlgorithms": "rsa-sha2-512"},
+    {"MaxStartups": 1, "AllowUsers": "nobody"},
+)
+
+
+def locked_out_and_back(settings: t.Mapping[str, t.Any], before: str) -> bool:
+    """Apply `settings` with a controller that is gone afterwards; whether they locked out for a while, and everything is as before."""
+    module("sshd_settings", {"settings": {"Port": 22, **settings}, "require_login": False, "revert_after": REVERT_AFTER})
+    shut = not gets_in()
+    await_(gets_in, seconds=REVERT_AFTER + 15)
+    await_(lambda: configuration() == before, seconds=10)
+    return shut
+
+
+def test_ssh_comes_back_by_itself_when_the_run_is_gone(declared: str) -> None:
+    assert locked_out_and_back({"AllowUsers": ["nobody"]}, declared), "these settings do not lock out, so this test shows nothing"
+
+
+@pytest.mark.long
+def test_ssh_comes_back_twenty_times_of_twenty(declared: str) -> None:
+    shut = [locked_out_and_back(WRONG[number % len(WRONG)], declared) for number in range(20)]
+    # An address that the host does not have is put back by the module itself.
+    assert shut.count(True) >= 16, shut
+
+
+def test_a_change_that_a_killed_run_left_unconfirmed_is_confirmed_by_the_next(declared: str) -> None:
+    on(WATCH, "sh", "-c", "rm %s; systemctl reload ssh; sleep 1" % ROLE)
+    assert module("sshd_settings", {"settings": {"Port": 22}, "revert_after": REVERT_AFTER}).returncode == 0
+    assert apply("ssh").code == 0
+    time.sleep(REVERT_AFTER + 3)
+    assert configuration() == declared
+
+
+def test_established_connections_stay(declared: str) -> None:
+    session = ssh("cat", seconds=10)
+    assert session.stdin is not None
+    assert session.stdout is not None
+    print("before", file=session.stdin, flush=True)
+    assert session.stdout.readline() == "before\n"
+    on(WATCH, "sh", "-c", "rm %s; systemctl reload ssh; sleep 1" % ROLE)
+    assert apply("ssh").changed() == 1
+    print("after", file=session.stdin, flush=True)
+    assert session.stdout.readline() == "after\n"
+    session.stdin.close()
+    assert session.wait(timeout=10) == 0
+
+
+@pytest.fixture
+def by_socket(declared: str) -> t.Iterator[None]:
+    """sshd started by ssh.socket for what comes in, as Ubuntu 24.04 has it."""
+    on(WATCH, "sh", "-c", "systemctl disable --now ssh.service; systemctl enable --now ssh.socket")
+    try:
+        await_(gets_in, seconds=20)
+        yield
+    finally:
+        on(
+            WATCH,
+            "sh",
+            "-c",
+            "systemctl disable --now ssh.socket; rm -rf /etc/systemd/system/ssh.socket.d; systemctl daemon-reload; systemctl enable --now ssh.service",
+        )
+
+
+def test_where_a_socket_holds_the_ports_it_gets_the_same_ones(by_socket: None) -> None:
+    done = apply("ssh")
+    assert (done.code, done.changed()) == (0, 1), done.output
+    assert apply("ssh").changed() == 0
+    on(
+        WATCH,
+        "sh",
+        "-c",
+        "printf '[Socket]\\nListenStream=2222\\n' >/etc/systemd/system/ssh.socket.d/zz-hand.conf; systemctl daemon-reload; systemctl restart ssh.socket",
+    )
+    await_(gets_in, seconds=20)
+    assert asked({"fact": "ports"}) == [[22, 2222]]
+    on(WATCH, "rm", "/etc/systemd/system/ssh.socket.d/zz-hand.conf")
+    on(WATCH, "systemctl", "daemon-reload")
+    assert apply("ssh").changed() == 1
+    assert asked({"fact": "ports"}, {"fact": "methods"}) == [[22], ["publickey"]]
+
+
+def test_where_a_socket_holds_the_ports_a_wrong_one_is_taken_back(by_socket: None) -> None:
+    assert apply("ssh").code == 0
+    before = configuration()
+    assert locked_out_and_back({"Port": 2222}, before), "this setting does not lock out, so this test shows nothing"
+    assert asked({"fact": "ports"}) == [[22]]
+
+
+def test_it_holds_after_a_reboot(declared: str) -> None:
+    lab("restart", WATCH, timeout=300)
+    assert not failing() & (SSH | {"fw.ssh.only22"})
+    assert apply("ssh").changed() == 0
