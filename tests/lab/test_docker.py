@@ -14,7 +14,7 @@ import yaml
 
 from tests.support import ROOT, Played, Project, copied_project, play
 
-from .conftest import APP, await_, containers, lab, on, take_away
+from .conftest import await_, containers, lab, on, take_away
 
 HOST = "lab-watch"
 PROVISION, VERIFY, DEPLOY = "playbooks/provision.yml", "playbooks/verify.yml", "playbooks/deploy.yml"
@@ -429,27 +429,7 @@ def test_packages_of_the_vendor_by_a_key_that_is_known(one: Project, tmp_path: p
     assert back.code != 0 and "docker_source is distribution, but packages of the other source are installed" in " ".join(back.output.split())
 
 
-# Broken by hand, among all items of the demonstration
-
-
-@pytest.mark.parametrize(
-    ("item", "broken", "mended"),
-    [
-        ("docker.daemon.config", """sed -i 's/"live-restore": true/"live-restore": false/' /etc/docker/daemon.json""", "docker"),
-        ("docker.daemon.running", "systemctl disable --now docker.service docker.socket", "docker"),
-        ("docker.prune", "systemctl stop gonogo-docker-prune.timer", "docker"),
-        ("docker.prune", "systemctl disable gonogo-docker-prune.timer", "docker"),
-    ],
-)
-def test_what_a_hand_breaks_fails_its_item_and_no_other(fleet: None, item: str, broken: str, mended: str) -> None:
-    on(APP, "sh", "-c", broken)
-    try:
-        done = play(VERIFY)
-        assert done.code != 0 and set(unmet(done)) == {item}, unmet(done)
-    finally:
-        again = play(PROVISION, "--tags", mended)
-        assert again.code == 0 and again.changed() > 0, again.output
-    assert play(VERIFY).code == 0
+# A release whose Compose file is not as it should be
 
 
 def _faulty(services: t.Any) -> t.Any:

@@ -15,6 +15,7 @@ import yaml
 
 from tests.support import ROOT, Played, Project, copied_project
 
+from .breaks import JOURNALD, NOT_PENDING, PENDING, TABLE
 from .conftest import await_, lab, on
 from .probing import error, observed, value
 
@@ -119,119 +120,13 @@ def test_everything_passes_after_a_reboot(converged: Played, project: Project) -
     assert provision(project).changed() == 0
 
 
-def _own(path: str, change: str) -> tuple[str, str]:
-    """A change to a file by hand, and the way back."""
-    return "cp -a %s /root/kept && %s" % (path, change), "mv /root/kept %s" % path
-
-
-SECOND_CLOCK = """
-cat >/etc/chrony/second.conf <<'CONF'
-local stratum 8
-port 11123
-cmdport 0
-bindcmdaddress /
-pidfile /run/second-chronyd.pid
-allow 127.0.0.1
-CONF
-systemd-run --quiet --unit=gng-second chronyd -d -x -U -f /etc/chrony/second.conf
-cp -a /etc/chrony/chrony.conf /root/kept
-echo 'server 127.0.0.1 port 11123 iburst minpoll 0 maxpoll 0 offset 0.5' >/etc/chrony/chrony.conf
-systemctl restart chrony
-chronyc waitsync 30 0 0 0.5
-"""
-PENDING = """
-set -e
-mkdir -p /root/repo/DEBIAN
-for version in 1 2; do
-  printf 'Package: gng-dummy\\nVersion: %s\\nArchitecture: all\\nMaintainer: nobody\\nDescription: x\\n' $version >/root/repo/DEBIAN/control
-  dpkg-deb --build /root/repo /root/gng-$version.deb
-done
-dpkg -i /root/gng-1.deb
-rm -r /root/repo && mkdir /root/repo && mv /root/gng-2.deb /root/repo/ && chmod 755 /root /root/repo
-cd /root/repo
-dpkg-deb --field gng-2.deb >Packages
-printf 'Filename: ./gng-2.deb\\nSize: %s\\nSHA256: %s\\n' $(stat -c %s gng-2.deb) $(sha256sum gng-2.deb | cut -d' ' -f1) >>Packages
-echo 'deb [trusted=yes] file:/root/repo ./' >/etc/apt/sources.list.d/gng.list
-apt-get update -q -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/gng.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
-"""
-PENDING_BACK = "dpkg --purge gng-dummy; rm -rf /root/repo /root/gng-* /etc/apt/sources.list.d/gng.list /var/lib/apt/lists/*root_repo*; chmod 700 /root"
-APT, SYSTEMD = "/etc/apt/apt.conf.d/52gonogo-unattended-upgrades", "/etc/systemd/%s.conf.d/gonogo.conf"
-JOURNALD = " && systemctl restart systemd-journald && sleep 1"
-
-# Item, what a hand does, what undoes it, and words of what is then found.
-BREAKS = [
-    ("os.updated", PENDING, PENDING_BACK, "gng-dummy"),
-    ("os.reboot", "echo dbus >/run/reboot-required.pkgs; touch /run/reboot-required", "rm /run/reboot-required*", "/run/reboot-required (dbus)"),
-    ("os.unattended", *_own(APT, 'sed -i \'s/Unattended-Upgrade "1"/Unattended-Upgrade "0"/\' ' + APT), "APT::Periodic::Unattended-Upgrade is 0"),
-    ("os.unattended", "systemctl disable --now apt-daily-upgrade.timer", "systemctl enable --now apt-daily-upgrade.timer", "inactive and disabled"),
-    ("os.unattended.blacklist", *_own(APT, "sed -i /docker/d " + APT), "containerd"),
-    ("os.unattended.reboot", *_own(APT, 'sed -i \'s/Automatic-Reboot "false"/Automatic-Reboot "true"/\' ' + APT), "always now"),
-    ("os.timezone.utc", "ln -sfn /usr/share/zoneinfo/Europe/Berlin /etc/localtime", "ln -sfn /usr/share/zoneinfo/UTC /etc/localtime", "Europe/Berlin"),
-    ("os.ntp.synced", "chronyc local off", "systemctl restart chrony", "not synchronised"),
-    (
-        "os.ntp.offset",
-        SECOND_CLOCK,
-        "mv /root/kept /etc/chrony/chrony.conf; systemctl stop gng-second; systemctl restart chrony; rm /etc/chrony/second.conf",
-        "s",
-    ),
-    ("os.swap.off", *_own("/etc/fstab", "echo '/swapfile none swap sw 0 0' >>/etc/fstab"), "/swapfile (fstab)"),
-    (
-        "os.swap.off",
-        "printf '[Swap]\\nWhat=/swapfile\\n[Install]\\nWantedBy=swap.target\\n' >/etc/systemd/system/swapfile.swap; systemctl enable swapfile.swap",
-        "systemctl disable swapfile.swap; rm /etc/systemd/system/swapfile.swap; systemctl daemon-reload",
-        "swapfile.swap (systemd)",
-    ),
-    ("os.overcommit", "sysctl -qw vm.overcommit_memory=0", "sysctl -qw vm.overcommit_memory=1", "0 now, 1 after a boot"),
-    ("os.overcommit", *_own("/etc/sysctl.d/gonogo.conf", "sed -i /overcommit/d /etc/sysctl.d/gonogo.conf"), "1 now, and no file keeps it"),
-    ("os.thp", *_own("/etc/tmpfiles.d/gonogo.conf", "sed -i s/madvise/always/ /etc/tmpfiles.d/gonogo.conf"), "always after a boot"),
-    ("os.limits", *_own(SYSTEMD % "system", "rm " + SYSTEMD % "system"), "1024"),
-    ("os.limits", *_own("/etc/security/limits.d/gonogo.conf", "sed -i s/16384/2048/ /etc/security/limits.d/gonogo.conf"), "2048"),
-    (
-        "os.journal",
-        _own(SYSTEMD % "journald", "sed -i s/persistent/volatile/ " + SYSTEMD % "journald")[0] + JOURNALD,
-        "mv /root/kept %s%s && journalctl --flush" % (SYSTEMD % "journald", JOURNALD),
-        "volatile",
-    ),
-    (
-        "os.journal.size",
-        _own(SYSTEMD % "journald", "sed -i 's/^SystemMaxUse=.*/SystemMaxUse=8G/' " + SYSTEMD % "journald")[0] + JOURNALD,
-        "mv /root/kept %s%s" % (SYSTEMD % "journald", JOURNALD),
-        "8",
-    ),
-    (
-        "os.sysctl",
-        "sysctl -qw net.ipv4.conf.eth0.accept_redirects=1",
-        "sysctl -qw net.ipv4.conf.eth0.accept_redirects=0",
-        "eth0.accept_redirects=1 (0 after a boot)",
-    ),
-    ("os.sysctl", *_own("/etc/sysctl.d/gonogo.conf", "sed -i /tcp_syncookies/d /etc/sysctl.d/gonogo.conf"), "kernel.dmesg_restrict=1"),
-]
-
-
-@pytest.mark.parametrize(("item", "breaks", "back", "words"), BREAKS, ids=["%s-%d" % (one[0], number) for number, one in enumerate(BREAKS)])
-def test_what_a_hand_breaks_fails_its_own_item_and_no_other(converged: Played, project: Project, item: str, breaks: str, back: str, words: str) -> None:
-    shell(breaks)
-    try:
-        found = failing(project)
-    finally:
-        shell(back, check=False)
-    assert set(found) == {item}, found
-    assert words in found[item]
-
-
-def test_every_item_that_the_role_sets_is_broken_once() -> None:
-    assert {one[0] for one in BREAKS} >= PROVISIONED - {"os.ptrace"}
-
-
 def test_one_run_mends_all_that_hands_have_broken(converged: Played, project: Project) -> None:
-    unmendable = ("os.reboot", "os.ntp.offset")
-    # Of two breaks of one file, the first.
-    kept = [one for number, one in enumerate(BREAKS) if one[0] not in unmendable and one[0] not in [other[0] for other in BREAKS[:number]]]
-    for _item, breaks, _back, _words in kept:
-        shell(breaks.replace("/root/kept", "/root/kept-unused"))
+    # Whoever reboots a host or sets its time is no role.
+    broken = {item: row for item, row in TABLE.items() if item in PROVISIONED - {"os.ntp.offset"}}
+    for row in broken.values():
+        shell(row.breaks[-1])
     try:
-        broken = failing(project)
-        assert {one[0] for one in kept} <= set(broken)
+        assert broken.keys() <= failing(project).keys()
         was = snapshot()
         dry = provision(project, "--check")
         assert dry.changed() >= 6, dry.output
@@ -241,7 +136,8 @@ def test_one_run_mends_all_that_hands_have_broken(converged: Played, project: Pr
         assert failing(project) == {}
         assert provision(project).changed() == 0
     finally:
-        shell(PENDING_BACK + "; systemctl unmask swapfile.swap; rm -f /etc/systemd/system/swapfile.swap; systemctl daemon-reload", check=False)
+        for row in broken.values():
+            shell(row.after, check=False)
 
 
 def test_a_kernel_that_a_reboot_would_start(converged: Played, project: Project) -> None:
@@ -279,7 +175,7 @@ def test_a_service_that_runs_what_is_gone(converged: Played, project: Project) -
 
 
 def test_settings_that_journald_has_not_read_do_not_count(converged: Played) -> None:
-    shell("sleep 2; touch " + SYSTEMD % "journald")
+    shell("sleep 2; touch " + JOURNALD)
     assert "has run since before" in error(WATCH, "os", fact="journal_limit")
     shell("systemctl restart systemd-journald")
     assert value_of("journal_limit") == 2 * 2**30
@@ -297,7 +193,7 @@ def test_what_is_held_is_neither_updated_nor_pending(converged: Played, project:
         assert value_of("pending") == []
     finally:
         (project.inventory / "group_vars/all/held.yml").unlink()
-        shell("apt-mark unhold gng-dummy;" + PENDING_BACK)
+        shell("apt-mark unhold gng-dummy;" + NOT_PENDING)
 
 
 def test_what_a_container_cannot_set_is_said_and_is_neither_a_change_nor_a_failure(converged: Played, project: Project) -> None:

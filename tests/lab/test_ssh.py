@@ -92,27 +92,6 @@ def test_after_the_role_every_item_passes_and_a_second_run_changes_nothing(secur
     assert configuration() == secured
 
 
-@pytest.mark.long
-def test_what_a_hand_has_broken_fails_its_item_alone_and_is_mended(declared: str) -> None:
-    usual = failing()
-    change = "sed -i 's/%s/' " + ROLE
-    for item, script in {
-        "ssh.keys_only": change % "PasswordAuthentication no/PasswordAuthentication yes",
-        "ssh.root_login": change % "PermitRootLogin no/PermitRootLogin prohibit-password",
-        "ssh.algorithms": change % "^MACs /MACs hmac-sha1,",
-        "ssh.auth_tries": change % "MaxAuthTries 4/MaxAuthTries 10",
-        "ssh.login_grace": change % "LoginGraceTime 60/LoginGraceTime 0",
-        "ssh.x11": change % "X11Forwarding no/X11Forwarding yes",
-        "fw.ssh.only22": "echo 'Port 2222' >>/etc/ssh/sshd_config",
-    }.items():
-        on(WATCH, "sh", "-c", script + "; systemctl reload ssh; sleep 1")
-        assert failing() - usual == {item}
-        done = apply("ssh")
-        assert (done.code, done.changed()) == (0, 1), done.output
-    assert failing() == usual
-    on(WATCH, "sh", "-c", "sed -i '/^# gonogo.preflight: Port/d' /etc/ssh/sshd_config; systemctl reload ssh")
-
-
 def test_a_match_block_of_another_file_lets_no_password_in(declared: str) -> None:
     block = "Match User ops\\n  PasswordAuthentication yes\\n  PermitRootLogin yes\\nMatch Address 10.0.0.0/8\\n  PasswordAuthentication yes\\n"
     on(WATCH, "sh", "-c", "printf '%s' >/etc/ssh/sshd_config.d/99-hand.conf; systemctl reload ssh; sleep 1" % block)
