@@ -17,20 +17,19 @@ newest_python() {
   return 1
 }
 
+as_root() { if [[ $EUID -eq 0 ]]; then "$@"; else sudo -n "$@"; fi; }
+
 install_packages() {
-  local why=$1 root=()
+  local why=$1
   shift
-  if [[ $EUID -ne 0 ]]; then
-    sudo -n true 2>/dev/null || {
-      echo "setup: the system packages $* are missing, and this user is not root and has no sudo without a password." >&2
-      echo "Run as root: apt-get install $*" >&2
-      exit 2
-    }
-    root=(sudo -n)
-  fi
+  as_root true 2>/dev/null || {
+    echo "setup: the system packages $* are missing, and this user is not root and has no sudo without a password." >&2
+    echo "Run as root: apt-get install $*" >&2
+    exit 2
+  }
   say "Installing system packages $*: $why"
-  "${root[@]}" apt-get update -q >/dev/null
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >/dev/null
+  as_root apt-get update -q >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$@" >/dev/null
 }
 
 for_ansible="Ansible runs in a Python virtual environment"
@@ -65,9 +64,23 @@ install_browser() {
   fi
 }
 
+# Tests hold queries against Prometheus' own reading of them. Its package would start a server; the one program is taken out of it.
+fetch_promtool() {
+  if [[ -x .venv-unit/bin/promtool ]] || command -v promtool >/dev/null || ! command -v apt-get >/dev/null; then return; fi
+  local work
+  work=$(mktemp -d)
+  say "promtool, out of the package prometheus"
+  if (cd "$work" && { apt-get download -q prometheus || { as_root apt-get update -q && apt-get download -q prometheus; }; } && dpkg -x prometheus_*.deb .) >/dev/null 2>&1; then
+    install -m 755 "$work/usr/bin/promtool" .venv-unit/bin/promtool
+  else
+    say "no package source has prometheus: tests of queries are skipped"
+  fi
+  rm -rf "$work"
+}
+
 case $1 in
   controller) make_environment .venv requirements/dev.txt ;;
-  unit) make_environment .venv-unit requirements/unit.txt ;;
+  unit) make_environment .venv-unit requirements/unit.txt && fetch_promtool ;;
   browser) install_browser ;;
   app) make_environment .venv-app examples/app/requirements-test.txt ;;
   floor | next | bench) make_environment ".venv-$1" "requirements/$1.txt" ;;

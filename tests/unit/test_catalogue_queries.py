@@ -1,14 +1,16 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the PromQL of the catalogue makes of good, bad and missing series. Prometheus' own promtool evaluates it, where it is installed
-(Debian: prometheus); what keeps a query from passing for ever is looked for in its text everywhere."""
+"""What the PromQL of the catalogue makes of good, bad and missing series. Prometheus' own promtool evaluates it, which `make unit` fetches;
+what keeps a query from passing for ever is looked for in its text everywhere."""
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
 import jinja2
 import pytest
@@ -53,6 +55,9 @@ MONTH = 12 * 24 * 30
 NODE = "up{job='node',instance='192.0.2.%d:9100'}"
 STARTED = "process_start_time_seconds{job='app',instance='a'}"
 DB = ("pg_stat_activity_count", "pg_stat_statements_seconds_total", "pg_stat_database_deadlocks")
+
+# tools/setup.sh puts one beside the Python of the tests.
+PROMTOOL = shutil.which("promtool", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")])) or ""
 
 # What there is to see (series to promtool's notation, a sample a minute), and what the query makes of it after an hour.
 SCENARIOS = {
@@ -101,11 +106,11 @@ def evaluated(tmp_path, name, series, *, interval="1m", at="60m", value=NOTHING)
     }
     path = tmp_path / "test.yml"
     path.write_text(yaml.safe_dump({"evaluation_interval": interval, "tests": [case]}))
-    done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([PROMTOOL, "test", "rules", str(path)], capture_output=True, text=True, timeout=60, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 
-promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+promtool = pytest.mark.skipif(not PROMTOOL, reason="promtool is not installed")
 
 
 @promtool
