@@ -71,6 +71,11 @@ def operands(expected: Expected) -> dict[str, t.Any]:
     return {name: expected[item][operator(expected[item])] for name, item in ITEM_OF.items()}
 
 
+def relaxes_nothing(project: Untouched) -> None:
+    """The inventory of the lab asks for less than the checklist here and there; not any more."""
+    project.edit(OF_ALL, lambda data: {**data, "lab_thresholds": {}})
+
+
 def asked(project: Untouched) -> Played:
     """A verification of hosts that nobody reaches: every question is on its report."""
     done = project.play("playbooks/verify.yml")
@@ -88,12 +93,19 @@ def test_there_are_thresholds_to_look_at() -> None:
 
 
 def test_each_role_sets_what_the_checklist_says_instead_of_the_catalogue(project: Untouched) -> None:
+    relaxes_nothing(project)
     catalogue = {item: CATALOGUE[item]["expect"] for item in ITEM_OF.values()}
     project.edit(CHECKLIST, checklist(dict.fromkeys(catalogue, {})))
     assert set_by_roles(project) == dict.fromkeys((APP, DATA), operands(catalogue))
     others = with_others()
     project.edit(CHECKLIST, checklist(others))
     assert set_by_roles(project) == dict.fromkeys((APP, DATA), operands(others))
+
+
+def test_a_role_sets_the_largest_of_what_lies_between(project: Untouched) -> None:
+    project.edit(CHECKLIST, checklist({"log.rotation": {"between": [1, "5MB"], "as": "size"}}))
+    would = project.filled_in({"size": "{{ docker_log_max_size }}"}, vars_files=[ROOT / "roles/docker/defaults/main.yml"])
+    assert would[APP] == {"size": "5MB"}
 
 
 CHOSEN: Expected = {
@@ -118,6 +130,7 @@ def test_what_the_checklist_says_is_what_verify_expects(project: Untouched) -> N
 
 
 def test_the_inventory_of_a_host_has_the_last_word_for_it_alone(project: Untouched) -> None:
+    relaxes_nothing(project)
     others = with_others()
     project.edit(CHECKLIST, checklist({**others, **CHOSEN}))
     own: Expected = {
