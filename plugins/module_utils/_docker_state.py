@@ -52,7 +52,7 @@ def look(run: Run, *, packages: t.Sequence[str], key: str) -> dict[str, t.Any]:
         "unapplied": _unapplied(run, info) if info else [],
         "timer": {"active": timer["active"], "enabled": timer["enabled"]},
         "pruned": os.path.exists(MEMORY),
-        "keys": _keys(_text(key)),
+        "fingerprints": _fingerprints(_text(key)),
     }
 
 
@@ -109,7 +109,7 @@ def _unapplied(run: Run, info: t.Mapping[str, t.Any]) -> list[str]:
         return []
 
 
-def _keys(text: str) -> list[str]:
+def _fingerprints(text: str) -> list[str]:
     """Fingerprints of the keys that apt trusts the package source by; of a file that cannot be read none is known."""
     try:
         return fingerprints(text)

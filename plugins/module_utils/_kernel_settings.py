@@ -30,8 +30,9 @@ class Setting:
     refused: str = ""
 
 
-def differing(wanted: t.Mapping[str, t.Mapping[str, str]], roots: t.Mapping[str, str] = _ROOTS) -> list[Setting]:
+def differing(wanted: t.Mapping[str, t.Mapping[str, str]], roots: t.Optional[t.Mapping[str, str]] = None) -> list[Setting]:
     """What of `wanted` ("sysctl": names and patterns of sysctl.d(5), "sysfs": paths below /sys, to their values) differs now."""
+    roots = _ROOTS if roots is None else roots
     found = []
     for kind, settings in wanted.items():
         for name, value in settings.items():

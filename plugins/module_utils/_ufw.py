@@ -217,14 +217,16 @@ def logged(lines: t.Sequence[str], family: int) -> str:
 
 def reached(lines: t.Sequence[str], chain: str) -> list[str]:
     """The rules (-A) that a packet may meet that comes into `chain`."""
-    found, chains = [], [chain]
-    for one in chains:
+    found, seen, left = [], {chain}, [chain]
+    while left:
+        one = left.pop(0)
         for line in lines:
             if line.startswith("-A %s " % one):
                 found.append(line)
                 target = re.search(r" -[jg] (\S+)", line)
-                if target and target.group(1) not in chains:
-                    chains.append(target.group(1))
+                if target and target.group(1) not in seen:
+                    seen.add(target.group(1))
+                    left.append(target.group(1))
     return found
 
 

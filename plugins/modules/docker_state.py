@@ -114,7 +114,7 @@ pruned:
   description: Whether its service has ever succeeded.
   returned: success
   type: bool
-keys:
+fingerprints:
   description: Fingerprints of the keys in O(key).
   returned: success
   type: list

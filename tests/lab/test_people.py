@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+
 from tests.support import REPORTS, Project
 
 from .conftest import DATA, containers, take_away

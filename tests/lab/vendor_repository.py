@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """On a host of the lab: a package source that looks like Docker's own one, made of Debian's packages under the names of the vendor's.
 
 Prints the fingerprint of the key that signs it, as gpg tells it, and then the key. Needs gnupg and the packages in apt's archive.

@@ -121,7 +121,8 @@ def host(monkeypatch, tmp_path):
     file = tmp_path / "daemon.json"
     monkeypatch.setattr(_docker, "DAEMON", str(file))
 
-    def make(options, info=INFO, *, age=60, active=True):
+    def make(options, info=None, *, age=60, active=True):
+        info = INFO if info is None else info
         if options is not None:
             file.write_text(options if isinstance(options, str) else json.dumps(options))
         began = int(os.stat(file).st_ctime) + age if file.exists() else 0

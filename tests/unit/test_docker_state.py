@@ -30,11 +30,11 @@ def host(monkeypatch, tmp_path):
     monkeypatch.setattr(_docker_state, "SNAP", (str(tmp_path / "snap"),))
     asked = []
 
-    def look(*, state="active", info=INFO, started="@2000000000", packages=PACKAGES, **answers):
+    def look(*, state="active", info=None, started="@2000000000", packages=PACKAGES, **answers):
         said = {
             "dpkg-query": packages,
             "show -p Id,": UNITS % state,
-            "docker info": json.dumps(info),
+            "docker info": json.dumps(INFO if info is None else info),
             "show -p ExecMainStartTimestamp": "ExecMainStartTimestamp=%s\n" % started,
         }
 
@@ -71,7 +71,7 @@ def test_a_host_as_the_role_makes_it(host):
         "unapplied": [],
         "timer": {"active": True, "enabled": False},
         "pruned": True,
-        "keys": [],
+        "fingerprints": [],
     }
 
 
@@ -104,9 +104,9 @@ def test_a_file_that_is_not_valid_is_about_to_be_written_anew(host):
 
 def test_the_keys_that_a_package_source_is_trusted_by(host, captured):
     (host.place / "docker.asc").write_text(captured("debian-archive-keyring-2023.3-debian12-trixie-automatic"))
-    assert host()["keys"] == ["04B54C3CDCA79751B16BC6B5225629DF75B188BD"]
+    assert host()["fingerprints"] == ["04B54C3CDCA79751B16BC6B5225629DF75B188BD"]
     (host.place / "docker.asc").write_text("<html>404 Not Found</html>")
-    assert host()["keys"] == []
+    assert host()["fingerprints"] == []
 
 
 def test_what_dpkg_has_not_finished(host):

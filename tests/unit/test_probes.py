@@ -740,16 +740,16 @@ fail2ban> Sorry but the jail 'nope' does not exist
 """
 TABLE = """\
 table inet f2b-table {
-	set addr-set-sshd {
-		type ipv4_addr
-		elements = { 203.0.113.9 }
-	}
+\tset addr-set-sshd {
+\t\ttype ipv4_addr
+\t\telements = { 203.0.113.9 }
+\t}
 
-	set addr6-set-sshd {
-		type ipv6_addr
-		elements = { 2001:db8::9,
-				2001:db8::10 }
-	}
+\tset addr6-set-sshd {
+\t\ttype ipv6_addr
+\t\telements = { 2001:db8::9,
+\t\t\t\t2001:db8::10 }
+\t}
 }
 """
 
