@@ -72,7 +72,7 @@ enabled:
   description: Whether it is started at boot.
   returned: success
   type: bool
-failed:
+given_up:
   description: Whether it failed, so that systemd may refuse to start it again.
   returned: success
   type: bool

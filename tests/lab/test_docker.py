@@ -38,7 +38,7 @@ def _only_docker(root: pathlib.Path) -> Project:
     project.edit("inventories/lab/hosts.yml", lambda _: {"all": {"children": {"app": {"hosts": {HOST: settings}}, **empty}}})
     project.edit("policy/lab/gate.yml", lambda gate: dict(gate, checklist="docker", fleet={"app": [HOST], **dict.fromkeys(empty, [])}))
     project.edit("policy/lab/waivers.yml", lambda _: {"waivers": [], "not_applicable": []})
-    project.edit("checklists/docker.yml", lambda _: {"title": "Docker", "items": [{"id": item} for item in ITEMS]})
+    project.edit("checklists/docker.yml", lambda _: {"title": "Docker", "items": [{"id": item, "severity": "block"} for item in ITEMS]})
     return project
 
 

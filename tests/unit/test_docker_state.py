@@ -61,7 +61,7 @@ def test_a_host_as_the_role_makes_it(host):
         "snap": [],
         "active": True,
         "enabled": True,
-        "failed": False,
+        "given_up": False,
         "answers": True,
         "version": "26.1.5+dfsg1",
         "compose_version": "2.26.1-4",
@@ -78,7 +78,7 @@ def test_a_host_as_the_role_makes_it(host):
 @pytest.mark.parametrize("state", ["inactive", "failed", "activating"])
 def test_an_engine_that_does_not_run_is_not_asked(host, state):
     seen = host(state=state)
-    assert seen["failed"] is (state == "failed")
+    assert seen["given_up"] is (state == "failed")
     assert (seen["active"], seen["answers"], seen["version"], seen["compose_version"], seen["unapplied"]) == (False, False, "", "0", [])
     assert not any("docker info" in line for line in host.asked)
 
