@@ -34,7 +34,7 @@ FAULTS = [
     ("PostgreSQL stopped by SIGSTOP", DATA, SIGSTOP.format("postgres"), SIGCONT.format("postgres"), "pg.version"),
     ("Redis down", DATA, "systemctl stop redis-server", "systemctl start redis-server", "redis.version"),
     ("PostgreSQL down", DATA, "systemctl stop postgresql@*", "systemctl start postgresql", "pg.version"),
-    ("Docker down", APP, "systemctl stop docker.socket docker", "systemctl start docker", "docker.version"),
+    ("Docker down", APP, "systemctl stop docker.socket docker", "systemctl start docker", "docker.daemon.running"),
     ("redis library missing", DATA, HIDE.format("redis"), SHOW.format("redis"), "redis.version"),
     ("psycopg2 library missing", DATA, HIDE.format("psycopg2"), SHOW.format("psycopg2"), "pg.version"),
     ("docker library missing", APP, HIDE.format("docker"), SHOW.format("docker"), "docker.version"),

@@ -151,6 +151,8 @@ def decided(made: User) -> User:
     made.decides("policy/prod/gate.yml", {"app: [app1]": "app: [one]", "db: [data1]": "db: [one]", "cache: [data1]": "cache: [one]"})
     for path, decisions in DECISIONS.items():
         made.decides(path, decisions)
+    key = (ROOT / ".lab/id_ed25519.pub").read_text().strip()
+    made.decides("prod/group_vars/all/accounts.yml", {"- UNDECIDED # your public key": "- %s # your public key" % key})
     made.decides("prod/group_vars/all/deploy.yml", {"deploy_image: UNDECIDED": "deploy_image: " + _image_id()})
     shutil.copy(ROOT / ".lab/app/image.tar.gz", made.launch / "app/image.tar.gz")
     return made
