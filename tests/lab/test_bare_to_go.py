@@ -43,6 +43,7 @@ def test_check_mode_on_bare_hosts_changes_nothing_and_does_not_fail_in_a_role(ba
         assert _snapshot(host) == before[host]
 
 
+@pytest.mark.long
 def test_check_mode_of_the_whole_ends_with_no_go_on_bare_hosts(bare: None) -> None:
     done = play(SITE, "--check")
     assert done.code != 0

@@ -49,7 +49,14 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "host", "breaks", "mends", "item"), FAULTS, ids=[fault[0] for fault in FAULTS])
+# Close relatives of others: shown by `make test-long`.
+RELATIVES = ("PostgreSQL stopped by SIGSTOP", "PostgreSQL down", "psycopg2 library missing", "docker library missing")
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "breaks", "mends", "item"),
+    [pytest.param(*fault, id=fault[0], marks=[pytest.mark.long] * (fault[0] in RELATIVES)) for fault in FAULTS],
+)
 def test_a_fault_is_no_go_within_its_limit_and_nothing_is_deployed(fleet: None, name: str, host: str, breaks: str, mends: str, item: str) -> None:
     serving = containers()
     with broken(host, breaks, mends):

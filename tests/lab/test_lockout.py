@@ -87,6 +87,7 @@ def test_ssh_comes_back_by_itself_when_the_run_is_gone(declared: str) -> None:
     await_(lambda: firewall() == declared, seconds=10)
 
 
+@pytest.mark.long
 def test_a_bare_firewall_that_locks_out_goes_back_to_none() -> None:
     on(DATA, "sh", "-c", "ufw --force reset; rm -f /etc/ufw/*.rules.2*; ufw --force disable")
     assert apply(UNGUARDED).code != 0
@@ -94,6 +95,7 @@ def test_a_bare_firewall_that_locks_out_goes_back_to_none() -> None:
     assert "Status: inactive" in on(DATA, "ufw", "status")
 
 
+@pytest.mark.long
 def test_enabling_the_firewall_keeps_the_connections_that_are_open() -> None:
     on(DATA, "ufw", "--force", "disable")
     session = ssh("cat", seconds=10)
@@ -108,6 +110,7 @@ def test_enabling_the_firewall_keeps_the_connections_that_are_open() -> None:
     assert session.wait(timeout=10) == 0
 
 
+@pytest.mark.long
 def test_what_is_not_declared_is_closed_and_what_was_flushed_is_back(declared: str) -> None:
     on(DATA, "sh", "-c", "ufw allow 8080/tcp; ufw route allow to 10.1.1.1 port 80 proto tcp; iptables -F DOCKER-USER")
     on(DATA, "sh", "-c", "ip6tables -I ufw6-user-input -p tcp --dport 77 -j ACCEPT; sed -i s/IPV6=yes/IPV6=no/ /etc/default/ufw")
@@ -117,6 +120,7 @@ def test_what_is_not_declared_is_closed_and_what_was_flushed_is_back(declared: s
     assert apply().changed() == 0
 
 
+@pytest.mark.long
 def test_a_change_that_a_killed_run_left_unconfirmed_is_confirmed_by_the_next(declared: str) -> None:
     on(DATA, "ufw", "allow", "8080/tcp")
     rules = [{"name": "ssh", "port": 22, "source": "any"}]

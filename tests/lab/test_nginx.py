@@ -49,6 +49,7 @@ def test_without_a_release_nginx_says_so_until_one_is_deployed(fleet: None) -> N
     assert status() == 200
 
 
+@pytest.mark.long
 def test_files_that_nginx_has_not_read_are_read(fleet: None, project: Project) -> None:
     """As a run leaves them that is killed between writing and reloading."""
     on(APP, "sh", "-c", "echo 'set $application 127.0.0.1:9;' >/etc/nginx/unread; touch /etc/nginx/conf.d/gonogo.conf")
@@ -69,6 +70,7 @@ def test_a_configuration_that_nginx_refuses_does_not_replace_the_old_one(fleet: 
     assert status() == 200
 
 
+@pytest.mark.long
 def test_who_holds_the_port_is_named(fleet: None, project: Project) -> None:
     """As on a host whose application published the port by itself before nginx came."""
     on(APP, "systemctl", "stop", "nginx")

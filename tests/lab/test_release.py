@@ -88,6 +88,7 @@ def test_an_unhealthy_first_release_is_taken_away(unhealthy: Project) -> None:
     assert play(DEPLOY).code == 0 and _healthy()
 
 
+@pytest.mark.long
 def test_a_release_that_fails_once_it_serves_is_rolled_back(fleet: None, project: Project) -> None:
     """Healthy by its own health check, but not what the checklist asks of it: door live."""
     assert play(DEPLOY).code == 0

@@ -145,6 +145,7 @@ def behind_a_bastion(fleet: None, project: Project) -> t.Iterator[Project]:
         play(PROVISION, "--tags", "ufw")
 
 
+@pytest.mark.long
 def test_a_host_behind_a_bastion_is_provisioned_verified_and_deployed_to(behind_a_bastion: Project) -> None:
     provisioned = behind_a_bastion.play(PROVISION, "--tags", "ufw")
     assert provisioned.code == 0, provisioned.output
