@@ -154,7 +154,7 @@ TABLE: dict[str, Row] = {
     "ssh.x11": Row([replaced(SSHD, "X11Forwarding no", "X11Forwarding yes") + READ_BY_SSHD]),
     "fw.ssh.only22": Row(
         ["echo 'Port 2222' >>/etc/ssh/sshd_config" + READ_BY_SSHD],
-        bare="echo 'Port 2222' >>/etc/ssh/sshd_config" + READ_BY_SSHD,
+        bare="printf 'Port 22\\nPort 2222\\n' >>/etc/ssh/sshd_config" + READ_BY_SSHD,
         after="sed -i '/^# gonogo.preflight: Port/d' /etc/ssh/sshd_config" + READ_BY_SSHD,
     ),
     # Firewall

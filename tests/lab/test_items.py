@@ -75,7 +75,7 @@ def _catalogue() -> dict[str, dict[str, t.Any]]:
 
 
 CATALOGUE = _catalogue()
-BREAKS = [pytest.param(item, one, id="%s: %s" % (item, one)) for item, row in TABLE.items() for one in row.breaks]
+BREAKS = [pytest.param(item, one, id="%s-%d" % (item, number)) for item, row in TABLE.items() for number, one in enumerate(row.breaks, 1)]
 
 
 def test_the_table_knows_every_item() -> None:
