@@ -132,6 +132,7 @@ TABLE: dict[str, Row] = {
             "usermod --append --groups sudo deploy",
         ],
         bare="echo 'games ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/night; chmod 440 /etc/sudoers.d/night",
+        after="rm -f /etc/sudoers.d/night",
     ),
     "accounts.docker": Row(["usermod --append --groups docker ops"], bare="groupadd --force docker; usermod --append --groups docker ops"),
     "accounts.uid0": Row(

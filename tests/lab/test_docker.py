@@ -299,7 +299,7 @@ def test_without_its_package_source_a_host_converges_and_its_engine_runs_on(role
     assert not unmet(one.play(VERIFY))
 
 
-def _killed_when(project: Project, ready: t.Callable[[], t.Any], seconds: float = 120) -> None:
+def _killed_when(project: Project, ready: t.Callable[[], t.Any], seconds: float = 300) -> None:
     """Provision, and kill the run, with its connections, as soon as `ready`."""
     command = ["ansible-playbook", PROVISION, "-i", str(project.inventory), *TAGS]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as run:
