@@ -103,14 +103,14 @@ def test_a_match_block_of_another_file_lets_no_password_in(declared: str) -> Non
 
 
 def test_a_line_that_comes_first_is_named_and_nothing_is_changed(declared: str) -> None:
-    on(WATCH, "sh", "-c", "echo 'PasswordAuthentication yes' >/etc/ssh/sshd_config.d/00-earlier.conf; systemctl reload ssh; sleep 1")
+    on(WATCH, "sh", "-c", "echo 'LoginGraceTime 0' >/etc/ssh/sshd_config.d/00-earlier.conf; systemctl reload ssh; sleep 1")
     try:
         before = configuration()
-        assert asked({"fact": "methods"}) == [["password", "publickey"]]
+        assert asked({"fact": "setting", "name": "logingracetime"}) == ["0"]
         done = apply("ssh")
         assert done.code != 0
         said = " ".join(done.output.split())
-        assert "passwordauthentication would stay yes instead of no; /etc/ssh/sshd_config.d/00-earlier.conf:1 says so, and comes first" in said
+        assert "logingracetime would stay 0 instead of 60; /etc/ssh/sshd_config.d/00-earlier.conf:1 says so, and comes first" in said
         assert configuration() == before
     finally:
         on(WATCH, "sh", "-c", "rm /etc/ssh/sshd_config.d/00-earlier.conf; systemctl reload ssh")
