@@ -254,7 +254,8 @@ def test_where_a_socket_holds_the_ports_it_gets_the_same_ones(by_socket: None) -
         WATCH,
         "sh",
         "-c",
-        "printf '[Socket]\\nListenStream=2222\\n' >/etc/systemd/system/ssh.socket.d/zz-hand.conf; systemctl daemon-reload; systemctl stop ssh.service; systemctl restart ssh.socket",
+        "printf '[Socket]\\nListenStream=2222\\n' >/etc/systemd/system/ssh.socket.d/zz-hand.conf; systemctl daemon-reload; "
+        "systemctl stop ssh.service; systemctl restart ssh.socket",
     )
     await_(gets_in, seconds=20)
     assert asked({"fact": "ports"}) == [[22, 2222]]
