@@ -60,6 +60,7 @@ BARE_IS_RIGHT = {
 TWINS = {
     "net.security.validated": ["fw.others.blocked"],
     "cloud.sg": ["fw.ufw.enabled"],
+    "log.rotation": ["docker.daemon.config"],
     "sec.iam.least": ["accounts.declared", "accounts.sudo", "accounts.docker", "accounts.uid0"],
 }
 

@@ -73,11 +73,11 @@ class AccountsProbe(Probe):
     def fact_strangers(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Members of `group` who are not declared to be in it, a sorted list."""
         people, _control = _declared(arguments)
-        return Observation(*_strangers(read_accounts(), arguments["group"], people))
+        return Observation(*_strangers(read_accounts(), arguments.get("group") or DOCKER, people))
 
     def fact_missing(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Who is declared to be in `group` and is not, a sorted list; raises ProbeError where nobody is declared to be."""
-        group = arguments["group"]
+        group = arguments.get("group") or DOCKER
         wanted = [one.name for one in _declared(arguments)[0] if one.present and group in one.groups]
         if not wanted:
             mend = "declare somebody with role deploy in accounts_users" if group == DOCKER else "declare somebody with this group in accounts_users"
