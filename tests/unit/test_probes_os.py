@@ -134,6 +134,9 @@ def test_what_the_distribution_sets_at_boot(captured, case, path, expected):
         ([("a/*/c", "1"), ("a/b*/c", "2")], "2"),
         ([("a/*/c", "1"), ("a/b/c", None)], None),
         ([("a/b/c", None), ("a/b/c", "3")], "3"),
+        ([("a/b/c", "3"), ("a/b/c", None)], None),
+        ([("a/*/c", "1"), ("a/b*/c", "2"), ("a/*/c", "1")], "2"),  # what says the same again stays where it was
+        ([("a/*/c", "1"), ("a/b*/c", "2"), ("a/*/c", "3")], "3"),
         ([("a/*", "1")], None),  # a star stops at a separator
         ([("*/b/c", "1")], "1"),
         ([], None),
@@ -182,6 +185,40 @@ def test_a_setting_that_this_kernel_does_not_have_is_an_error(kernel):
 @pytest.mark.parametrize("name", [None, "", "swappiness", "../../etc/passwd", "vm.*", "vm//x"])
 def test_a_setting_has_a_name(name):
     assert "needs `name`" in error(fact="setting", name=name)
+
+
+OF_DEBIAN = "linux-sysctl-defaults-4.12.1-debian13-default"
+INTERFACES = ("all", "default", "eth0")
+# What the role os writes: the pattern of the checklist, and beside it what a file of Debian's takes out of every pattern.
+BY_THE_ROLE = """\
+-net.ipv4.conf.all.%(name)s = %(value)s
+-net.ipv4.conf.default.%(name)s = %(value)s
+-net.ipv4.conf.*.%(name)s = %(value)s
+"""
+
+
+def by_the_role(**values):
+    return "".join(BY_THE_ROLE % {"name": name, "value": value} for name, value in values.items())
+
+
+def of_interfaces(**values):
+    return {"net.ipv4.conf.%s.%s" % (one, name): value for one in INTERFACES for name, value in values.items()}
+
+
+def test_a_file_of_debian_takes_all_interfaces_together_out_of_every_pattern(kernel, captured):
+    values = {"accept_source_route": 0, "rp_filter": 2, "send_redirects": 0}
+    pattern = "".join("-net.ipv4.conf.*.%s = %d\n" % pair for pair in values.items())
+    kernel(of_interfaces(**values), captured(OF_DEBIAN) + pattern)
+    told = [one for one in value(fact="settings") if one.startswith("net.ipv4.conf.")]
+    assert "net.ipv4.conf.all.rp_filter=2 (kept by no file)" in told and "net.ipv4.conf.*.rp_filter=2" not in told
+    assert "net.ipv4.conf.all.accept_source_route=0 (kept by no file)" in told and "net.ipv4.conf.*.send_redirects=0" in told
+    kernel({}, captured(OF_DEBIAN) + by_the_role(**values))
+    assert {"net.ipv4.conf.*.%s=%d" % pair for pair in values.items()} <= set(value(fact="settings"))
+
+
+def test_a_value_in_hexadecimal_is_what_the_kernel_tells(kernel, captured):
+    kernel({"kernel.sysrq": 438}, captured(OF_DEBIAN))
+    assert value(fact="setting", name="kernel.sysrq") == "438"
 
 
 LIVE = {
