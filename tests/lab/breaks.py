@@ -114,7 +114,15 @@ TABLE: dict[str, Row] = {
     "os.limits": Row(["rm " + SYSTEM, replaced(LIMITS, "16384", "2048")]),
     "os.journal": Row([replaced(JOURNALD, "persistent", "volatile") + READ_BY_JOURNALD], after="journalctl --flush"),
     "os.journal.size": Row([replaced(JOURNALD, "^SystemMaxUse=.*", "SystemMaxUse=8G") + READ_BY_JOURNALD]),
-    "os.sysctl": Row(["sysctl -qw net.ipv4.conf.eth0.accept_redirects=1", "sed -i /tcp_syncookies/d " + SYSCTLS]),
+    # The second is so now and after a boot; who closes it for good takes the file away.
+    "os.sysctl": Row(
+        [
+            "sysctl -qw net.ipv4.conf.eth0.accept_redirects=1",
+            "echo net.ipv4.conf.eth0.accept_redirects=1 >/etc/sysctl.d/90-open.conf; sysctl -qp /etc/sysctl.d/90-open.conf",
+            "sed -i /tcp_syncookies/d " + SYSCTLS,
+        ],
+        after="rm -f /etc/sysctl.d/90-open.conf",
+    ),
     # Docker
     "docker.compose.version": Row(["apt-get -qy purge docker-compose"]),
     "docker.daemon.running": Row(["systemctl disable docker", "systemctl disable --now docker.service docker.socket"]),

@@ -251,6 +251,14 @@ def test_settings_that_differ_are_told_with_both_values(kernel):
     ]
 
 
+@pytest.mark.parametrize("open_", ["all", "eth0"])
+def test_a_pattern_of_which_one_is_open_now_and_after_a_boot_is_told_line_by_line(kernel, open_):
+    one = "net.ipv4.conf.%s.accept_redirects" % open_
+    kernel(dict(LIVE, **{one: 1}), TEXT + "%s = 1\n" % one)
+    told = ["net.ipv4.conf.%s.accept_redirects=%d" % (name, name == open_) for name in INTERFACES]
+    assert value(fact="settings") == ["kernel.dmesg_restrict=1", *told]
+
+
 def test_a_kernel_without_ipv6_has_nothing_of_it_to_close(kernel):
     kernel(LIVE, TEXT + "-net.ipv6.conf.*.accept_redirects = 0\n-net.ipv4.none.*.x = 1\n")
     assert value(fact="settings") == ["kernel.dmesg_restrict=1", "net.ipv4.conf.*.accept_redirects=0", "net.ipv6.conf.*.accept_redirects=0"]

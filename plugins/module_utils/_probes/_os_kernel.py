@@ -75,7 +75,11 @@ def _stated(name: str, rules: Rules) -> list[str]:
     unlike = {path: value for path, value in values.items() if value[0] != value[1]}
     if unlike:
         return ["%s=%s (%s)" % (_dotted(path), live, "kept by no file" if later is None else later + " after a boot") for path, (live, later) in unlike.items()]
-    return ["%s=%s" % (_dotted(name), value) for value in dict.fromkeys(live for live, _later in values.values())]
+    lives = {live for live, _later in values.values()}
+    if len(lives) == 1:
+        return ["%s=%s" % (_dotted(name), *lives)]
+    # Where one that the pattern names has another value, even on purpose, there is no value of the pattern.
+    return ["%s=%s" % (_dotted(path), live) for path, (live, _later) in values.items()]
 
 
 def matching(path: str, root: str) -> list[str]:
