@@ -177,7 +177,16 @@ TABLE: dict[str, Row] = {
         ]
     ),
     "fw.ufw.logging": Row(["ufw logging off"]),
-    "fw.ufw.sysctl": Row(["echo net/ipv4/ip_forward=0 >>/etc/ufw/sysctl.conf", "echo net/ipv4/conf/default/log_martians=1 >>/etc/ufw/sysctl.conf"]),
+    # The last is live, and otherwise only in a pattern.
+    "fw.ufw.sysctl": Row(
+        [
+            "echo net/ipv4/ip_forward=0 >>/etc/ufw/sysctl.conf",
+            "echo net/ipv4/conf/default/log_martians=1 >>/etc/ufw/sysctl.conf",
+            "echo 'net.ipv4.conf.*.log_martians=0' >/etc/sysctl.d/60-own.conf; echo net/ipv4/conf/eth0/log_martians=1 >>/etc/ufw/sysctl.conf; "
+            "sysctl -qw net.ipv4.conf.eth0.log_martians=1",
+        ],
+        after="rm -f /etc/sysctl.d/60-own.conf; sysctl -qw net.ipv4.conf.eth0.log_martians=0",
+    ),
     # The machine that runs Ansible gets in, so that the role can mend it; the neighbour that looks does not.
     "fw.ssh.reachable": Row(["iptables -I ufw-user-input -p tcp -s %s --dport 22 -j ACCEPT; " % CONTROLLER + SILENCED % 22]),
     "fw.http80": Row(["ufw delete allow 80/tcp", "ufw insert 1 deny 80"]),
