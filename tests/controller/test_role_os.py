@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typing as t
 
+import pytest
+
 from tests.support import ROOT
 
 from .conftest import Untouched
@@ -45,3 +47,22 @@ def test_what_the_inventory_writes_out_stays_beside_a_pattern(project: Untouched
         "net/ipv6/conf/default/accept_ra": "0",
         "vm.overcommit_memory": "1",
     }
+
+
+RUNNING, SOURCE = ["enabled", "active"], "^,*,time.example,2,6,17,10,0.1,0.1,0.1"
+
+
+@pytest.mark.parametrize(
+    ("said", "differs"),
+    [
+        ([*RUNNING, SOURCE], False),
+        ([*RUNNING, "/etc/chrony/chrony.conf", SOURCE], True),
+        ([*RUNNING, SOURCE.replace("time.", "other.")], True),
+        (["disabled", "active", SOURCE], True),
+        (["enabled", "inactive"], True),
+        ([], True),
+    ],
+)
+def test_chrony_is_restarted_where_it_does_not_do_what_its_file_says(project: Untouched, said: list[str], differs: bool) -> None:
+    own = {"os_ntp_servers": ["time.example"], "os_ntp_serve_to": [], "__os_chrony_live": {"stdout_lines": said}}
+    assert made_of(project, "{{ __os_chrony_differs }}", **own) is differs

@@ -181,6 +181,18 @@ def test_settings_that_journald_has_not_read_do_not_count(converged: Played) -> 
     assert value_of("journal_limit") == 2 * 2**30
 
 
+def test_a_chronyd_that_runs_on_with_what_its_file_had_before_is_restarted(converged: Played, project: Project) -> None:
+    """As a run leaves it that was killed between the file and the restart, with another pool."""
+    path = "/etc/chrony/chrony.conf"
+    shell("cp {0} /root/right; echo 'pool old.invalid iburst' >>{0}; systemctl restart chrony; sleep 1; cat /root/right >{0}; rm /root/right".format(path))
+    before = shell("systemctl show -p MainPID chrony")
+    done = provision(project)
+    assert done.changed() == 1, done.output
+    assert shell("systemctl show -p MainPID chrony") != before
+    assert failing(project) == {}
+    assert provision(project).changed() == 0
+
+
 def test_what_is_held_is_neither_updated_nor_pending(converged: Played, project: Project) -> None:
     shell(PENDING)
     try:
