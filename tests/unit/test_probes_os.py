@@ -489,6 +489,19 @@ def test_limits_of_logins(text, expected):
     assert _os_systemd.parse_limits(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (LIMITS, {}),
+        (LIMITS + "* soft nofile 65536\n", {}),
+        ("* hard nofile 1024\n", {"logins": 1024}),
+        ("* hard nofile 1024\n* - nofile 4096\nroot hard nofile unlimited\n", {"logins": 4096, "logins of root": 2**30}),
+    ],
+)
+def test_what_logins_may_have_at_most(text, expected):
+    assert _os_systemd.parse_limits(text, kind="hard") == expected
+
+
 @pytest.mark.parametrize("text", ["* soft nofile many\n", "root - nofile -2\n"])
 def test_a_limit_that_is_no_number_is_an_error(text):
     with pytest.raises(ProbeError, match="nofile is"):
@@ -525,6 +538,11 @@ def test_a_configuration_that_nobody_understands_is_an_error(text):
         ("65536", "65536", "* soft nofile 4096\nroot soft nofile 65536\n", WITH_RIGHTS, 4096),
         ("65536", "65536", "* soft nofile 65536\nroot soft nofile 8192\n", WITH_RIGHTS, 8192),
         ("65536", "65536:524288", "", WITHOUT, 32768),  # more than the container may give
+        ("65536", "65536", "* hard nofile 1024\n* soft nofile 65536\nroot soft nofile 65536\n", WITH_RIGHTS, 1024),  # lowered by PAM
+        ("65536", "65536", "* hard nofile 1024\n", WITH_RIGHTS, 1024),
+        ("65536", "65536", "* soft nofile 65536\nroot hard nofile 2048\n", WITH_RIGHTS, 2048),
+        ("65536", "65536", "* hard nofile 1024\n* hard nofile 65536\n", WITH_RIGHTS, 65536),  # the last one counts
+        ("65536", "65536", "@staff hard nofile 1024\n", WITH_RIGHTS, 65536),
     ],
 )
 def test_how_many_files_may_be_open(monkeypatch, answers, files, live, drop_in, limits, capabilities, expected):
@@ -534,6 +552,14 @@ def test_how_many_files_may_be_open(monkeypatch, answers, files, live, drop_in, 
     texts = {"/etc/security/limits.conf": LIMITS, "gonogo.conf": limits, "/proc/1/status": capabilities, "/proc/1/limits": OF_THE_FIRST % (32768, 32768)}
     files(_os_systemd, texts)
     assert value(fact="open_files") == expected
+
+
+def test_a_hard_limit_that_lowers_logins_is_in_the_evidence(monkeypatch, answers, files):
+    answers(_os_systemd, {"show": "DefaultLimitNOFILESoft=65536\n", "cat-config": "[Manager]\nDefaultLimitNOFILE=65536\n"})
+    monkeypatch.setattr(_os_systemd.glob, "glob", lambda _pattern: ["own.conf"])
+    files(_os_systemd, {"own.conf": "* soft nofile 65536\n* hard nofile 1024\n", "/proc/1/status": WITH_RIGHTS})
+    told = "logins 1024 (hard nofile of /etc/security/limits.conf or /etc/security/limits.d), logins of root 65536"
+    assert look(fact="open_files").evidence == "services 65536, services after a boot 65536, " + told
 
 
 @pytest.mark.parametrize("shown", ["", "DefaultLimitNOFILE=524288\n", "DefaultLimitNOFILESoft=many\n"])
