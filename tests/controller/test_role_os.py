@@ -66,3 +66,15 @@ RUNNING, SOURCE = ["enabled", "active"], "^,*,time.example,2,6,17,10,0.1,0.1,0.1
 def test_chrony_is_restarted_where_it_does_not_do_what_its_file_says(project: Untouched, said: list[str], differs: bool) -> None:
     own = {"os_ntp_servers": ["time.example"], "os_ntp_serve_to": [], "__os_chrony_live": {"stdout_lines": said}}
     assert made_of(project, "{{ __os_chrony_differs }}", **own) is differs
+
+
+INSTALLED = ["ii  bash", "ii  docker.io", "hi  nvidia-driver-570", "rc  docker-ce", "ii  runc", "ii  libdocker"]
+
+
+@pytest.mark.parametrize(
+    ("blacklist", "alone"),
+    [(["docker", "nvidia-", "runc"], ["docker.io", "nvidia-driver-570", "runc"]), (["ba|z"], ["bash"]), (["nginx"], []), ([], [])],
+)
+def test_what_the_upgrade_leaves_alone_is_what_is_installed_of_the_blacklist(project: Untouched, blacklist: list[str], alone: list[str]) -> None:
+    own = {"os_unattended_blacklist": blacklist, "__os_dpkg": {"stdout_lines": INSTALLED}}
+    assert made_of(project, "{{ __os_left_alone }}", **own) == alone

@@ -208,6 +208,27 @@ def test_what_is_held_is_neither_updated_nor_pending(converged: Played, project:
         shell("apt-mark unhold gng-dummy;" + NOT_PENDING)
 
 
+def test_what_updates_without_a_hand_leave_alone_the_role_leaves_alone_too(converged: Played, project: Project) -> None:
+    file = "inventories/lab/group_vars/all/blacklist.yml"
+    shell(PENDING)
+    try:
+        project.edit(file, lambda _: {"os_unattended_blacklist": ["docker", "gng-"]})
+        provision(project, "--check")
+        provision(project)
+        assert shell("dpkg-query -W -f '${Version}' gng-dummy") == "1"
+        seen = observed(WATCH, "os", fact="pending")
+        assert seen["value"] == [] and "left to the operator by the blacklist of unattended-upgrades: gng-dummy" in seen["evidence"]
+        assert provision(project).changed() == 0
+        project.edit(file, lambda data: {**data, "os_upgrade_blacklist": []})
+        assert provision(project).changed() == 1
+        assert shell("dpkg-query -W -f '${Version}' gng-dummy") == "2"
+    finally:
+        (project.root / file).unlink()
+        shell(NOT_PENDING)
+    provision(project)
+    assert provision(project).changed() == 0
+
+
 def test_what_a_container_cannot_set_is_said_and_is_neither_a_change_nor_a_failure(converged: Played, project: Project) -> None:
     shell("sysctl -qw vm.overcommit_memory=0 && mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys")
     try:

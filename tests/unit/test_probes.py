@@ -249,6 +249,36 @@ def test_old_lists_say_nothing_about_what_is_pending(apt, commands, monkeypatch,
         assert value(_os.OsProbe, fact="pending") == []
 
 
+@pytest.mark.parametrize(
+    ("blacklist", "pending", "alone"),
+    [
+        ("", ["openssl-provider-legacy", "libssl3t64", "openssl"], ""),
+        ("docker", ["openssl-provider-legacy", "libssl3t64", "openssl"], ""),
+        ("openssl", ["libssl3t64"], "openssl-provider-legacy, openssl"),
+        ("openssl$", ["openssl-provider-legacy", "libssl3t64"], "openssl"),
+        ("ssl", ["openssl-provider-legacy", "libssl3t64", "openssl"], ""),
+    ],
+)
+def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(apt, captured, monkeypatch, blacklist, pending, alone):
+    lists, stamp = apt
+    os.utime(lists)
+    monkeypatch.setattr(_os, "_LISTS", str(lists))
+    monkeypatch.setattr(_os, "_STAMP", str(stamp))
+    monkeypatch.setattr(_os, "_nothing_newer", lambda: False)
+    monkeypatch.setattr(_os, "output_of", lambda _arguments, **_options: captured("apt-3.0.4-debian13-pending"))
+    options = 'APT::Architecture "amd64";\nUnattended-Upgrade::Package-Blacklist:: "%s";\n' % blacklist
+    monkeypatch.setattr(_os_unattended, "output_of", lambda _arguments, **_options: options)
+    seen = _os.OsProbe({}).observe({"fact": "pending"})
+    assert seen.value == pending
+    told = "; left to the operator by the blacklist of unattended-upgrades: " + alone if alone else ""
+    assert seen.evidence.endswith("kept back)" + told)
+
+
+def test_a_blacklist_that_cannot_be_read_hides_nothing():
+    with pytest.raises(ProbeError, match="no regular expression"):
+        _os.left_alone(["openssl"], ["("])
+
+
 POLICY = "bash:\n  Installed: 5.2\n  Candidate: %s\n  Version table:\n *** 5.2 500\n"
 
 

@@ -43,3 +43,19 @@ def chrony(tmp_path):
 @pytest.mark.parametrize(("began", "told"), [(-5, ["the file"]), (-0.1, ["the file"]), (0.1, []), (5, []), (None, ["the file"])])
 def test_a_chronyd_that_began_before_its_file_changed(chrony, began, told):
     assert chrony(began) == ["enabled", "active", *told, "^,*,2.pool.example"]
+
+
+VARIABLES = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())
+
+
+@pytest.mark.parametrize("own", ["", "Package: nano\nPin: version 7*\nPin-Priority: -1\n"])
+def test_what_an_upgrade_leaves_alone_is_pinned_before_the_pins_of_the_host(tmp_path, own):
+    there = tmp_path / "of-the-host"
+    if own:
+        there.write_text(own)
+    made = tmp_path / "made"
+    command = ["sh", "-euc", VARIABLES["__os_pin"], "sh", str(made), str(there), "docker.io", "runc"]
+    for _again in range(2):
+        subprocess.run(command, check=True)
+        assert (made / "preferences").read_text() == "Package: docker.io runc\nPin: release a=now\nPin-Priority: 30000\n\n" + own
+        assert (made / "apt.conf").read_text() == 'Dir::Etc::preferences "%s/preferences";\n' % made
