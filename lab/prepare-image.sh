@@ -10,6 +10,8 @@ printf '%s\n' 'APT::Keep-Downloaded-Packages "true";' 'Binary::apt::APT::Keep-Do
   >/etc/apt/apt.conf.d/80keep-downloaded-packages
 
 compose='docker-cli docker-compose'
+# What is of the priority "important" is on every server that an installer made.
+defaults=linux-sysctl-defaults
 if [ "$ID" = debian ]; then
   rm -f /etc/apt/sources.list
   cat >/etc/apt/sources.list.d/debian.sources <<SOURCES
@@ -27,6 +29,7 @@ Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 SOURCES
 else
   compose='docker-compose-v2'
+  defaults=
 fi
 
 # Hosts of the lab are made anew at will: dpkg need not wait for the disk at every file.
@@ -38,7 +41,8 @@ chmod 0755 /usr/sbin/policy-rc.d
 
 apt-get update -q
 apt-get dist-upgrade -qy
-apt-get install -qy --no-install-recommends \
+# shellcheck disable=SC2086
+apt-get install -qy --no-install-recommends $defaults \
   systemd systemd-sysv dbus libpam-systemd udev python3 python3-apt openssh-server sudo iproute2 iputils-ping procps kmod \
   netbase tzdata less ca-certificates cron logrotate
 apt-get clean
@@ -81,8 +85,9 @@ WantedBy=multi-user.target
 UNIT
 systemctl enable lab-ssh-host-keys.service
 
-# Sysctls that are not namespaced are the machine's: a host that boots must not set the distribution's values there.
-for file in /usr/lib/sysctl.d/*.conf; do ln -s /dev/null "/etc/sysctl.d/${file##*/}"; done
+# Sysctls that are not namespaced are the machine's: a host that boots must not set the distribution's values there. Those of the network
+# are the host's own, and stay: a file in /etc takes the place of the one of its name in /usr/lib.
+for file in /usr/lib/sysctl.d/*.conf; do sed -n '/^-\{0,1\}net[./]/p' "$file" >"/etc/sysctl.d/${file##*/}"; done
 
 # A container cannot load kernel modules nor set the clock; chrony runs there as it does elsewhere, but leaves the clock alone.
 systemctl mask systemd-modules-load.service

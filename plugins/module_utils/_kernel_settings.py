@@ -35,8 +35,11 @@ def differing(wanted: t.Mapping[str, t.Mapping[str, str]], roots: t.Optional[t.M
     roots = _ROOTS if roots is None else roots
     found = []
     for kind, settings in wanted.items():
+        written_out = {as_path(name) for name in settings if not is_pattern(name)}
         for name, value in settings.items():
             paths = matching(as_path(name), roots[kind]) if kind == "sysctl" else [name]
+            # As in sysctl.d(5), a name that is written out goes before any pattern.
+            paths = [path for path in paths if path not in written_out] if is_pattern(name) else paths
             # A pattern that nothing matches asks for nothing.
             for path in paths or ([] if is_pattern(name) else [as_path(name) if kind == "sysctl" else name]):
                 setting = _seen(os.path.join(roots[kind], path), " ".join(str(value).split()))

@@ -15,7 +15,9 @@ author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 options:
   sysctl:
-    description: Names of settings, or patterns such as C(net.ipv4.conf.*.accept_redirects), and their values. Names as in C(sysctl.d).
+    description:
+      - Names of settings, or patterns such as C(net.ipv4.conf.*.accept_redirects), and their values. Names as in C(sysctl.d).
+      - A name that is written out goes before a pattern.
     type: dict
     default: {}
   sysfs:

@@ -114,7 +114,15 @@ TABLE: dict[str, Row] = {
     "os.limits": Row(["rm " + SYSTEM, replaced(LIMITS, "16384", "2048")]),
     "os.journal": Row([replaced(JOURNALD, "persistent", "volatile") + READ_BY_JOURNALD], after="journalctl --flush"),
     "os.journal.size": Row([replaced(JOURNALD, "^SystemMaxUse=.*", "SystemMaxUse=8G") + READ_BY_JOURNALD]),
-    "os.sysctl": Row(["sysctl -qw net.ipv4.conf.eth0.accept_redirects=1", "sed -i /tcp_syncookies/d " + SYSCTLS]),
+    # The second is so now and after a boot; who closes it for good takes the file away.
+    "os.sysctl": Row(
+        [
+            "sysctl -qw net.ipv4.conf.eth0.accept_redirects=1",
+            "echo net.ipv4.conf.eth0.accept_redirects=1 >/etc/sysctl.d/90-open.conf; sysctl -qp /etc/sysctl.d/90-open.conf",
+            "sed -i /tcp_syncookies/d " + SYSCTLS,
+        ],
+        after="rm -f /etc/sysctl.d/90-open.conf",
+    ),
     # Docker
     "docker.compose.version": Row(["apt-get -qy purge docker-compose"]),
     "docker.daemon.running": Row(["systemctl disable docker", "systemctl disable --now docker.service docker.socket"]),
@@ -170,7 +178,16 @@ TABLE: dict[str, Row] = {
         ]
     ),
     "fw.ufw.logging": Row(["ufw logging off"]),
-    "fw.ufw.sysctl": Row(["echo net/ipv4/ip_forward=0 >>/etc/ufw/sysctl.conf", "echo net/ipv4/conf/default/log_martians=1 >>/etc/ufw/sysctl.conf"]),
+    # The last is live, and otherwise only in a pattern.
+    "fw.ufw.sysctl": Row(
+        [
+            "echo net/ipv4/ip_forward=0 >>/etc/ufw/sysctl.conf",
+            "echo net/ipv4/conf/default/log_martians=1 >>/etc/ufw/sysctl.conf",
+            "echo 'net.ipv4.conf.*.log_martians=0' >/etc/sysctl.d/60-own.conf; echo net/ipv4/conf/eth0/log_martians=1 >>/etc/ufw/sysctl.conf; "
+            "sysctl -qw net.ipv4.conf.eth0.log_martians=1",
+        ],
+        after="rm -f /etc/sysctl.d/60-own.conf; sysctl -qw net.ipv4.conf.eth0.log_martians=0",
+    ),
     # The machine that runs Ansible gets in, so that the role can mend it; the neighbour that looks does not.
     "fw.ssh.reachable": Row(["iptables -I ufw-user-input -p tcp -s %s --dport 22 -j ACCEPT; " % CONTROLLER + SILENCED % 22]),
     "fw.http80": Row(["ufw delete allow 80/tcp", "ufw insert 1 deny 80"]),

@@ -181,6 +181,18 @@ def test_settings_that_journald_has_not_read_do_not_count(converged: Played) -> 
     assert value_of("journal_limit") == 2 * 2**30
 
 
+def test_a_chronyd_that_runs_on_with_what_its_file_had_before_is_restarted(converged: Played, project: Project) -> None:
+    """As a run leaves it that was killed between the file and the restart, with another pool."""
+    path = "/etc/chrony/chrony.conf"
+    shell("cp {0} /root/right; echo 'pool old.invalid iburst' >>{0}; systemctl restart chrony; sleep 1; cat /root/right >{0}; rm /root/right".format(path))
+    before = shell("systemctl show -p MainPID chrony")
+    done = provision(project)
+    assert done.changed() == 1, done.output
+    assert shell("systemctl show -p MainPID chrony") != before
+    assert failing(project) == {}
+    assert provision(project).changed() == 0
+
+
 def test_what_is_held_is_neither_updated_nor_pending(converged: Played, project: Project) -> None:
     shell(PENDING)
     try:
@@ -194,6 +206,27 @@ def test_what_is_held_is_neither_updated_nor_pending(converged: Played, project:
     finally:
         (project.inventory / "group_vars/all/held.yml").unlink()
         shell("apt-mark unhold gng-dummy;" + NOT_PENDING)
+
+
+def test_what_updates_without_a_hand_leave_alone_the_role_leaves_alone_too(converged: Played, project: Project) -> None:
+    file = "inventories/lab/group_vars/all/blacklist.yml"
+    shell(PENDING)
+    try:
+        project.edit(file, lambda _: {"os_unattended_blacklist": ["docker", "gng-"]})
+        provision(project, "--check")
+        provision(project)
+        assert shell("dpkg-query -W -f '${Version}' gng-dummy") == "1"
+        seen = observed(WATCH, "os", fact="pending")
+        assert seen["value"] == [] and "left to the operator by the blacklist of unattended-upgrades: gng-dummy" in seen["evidence"]
+        assert provision(project).changed() == 0
+        project.edit(file, lambda data: {**data, "os_upgrade_blacklist": []})
+        assert provision(project).changed() == 1
+        assert shell("dpkg-query -W -f '${Version}' gng-dummy") == "2"
+    finally:
+        (project.root / file).unlink()
+        shell(NOT_PENDING)
+    provision(project)
+    assert provision(project).changed() == 0
 
 
 def test_what_a_container_cannot_set_is_said_and_is_neither_a_change_nor_a_failure(converged: Played, project: Project) -> None:

@@ -55,6 +55,14 @@ def test_a_pattern_is_all_that_it_matches(kernel):
     assert [one.path.split("/")[-2] for one in found] == ["docker0", "eth0"]
 
 
+def test_a_name_that_is_written_out_goes_before_a_pattern(kernel):
+    conf = "net.ipv4.conf.%s.accept_redirects"
+    roots = kernel(**{"proc/net/ipv4/conf/all/accept_redirects": "1\n", "proc/net/ipv4/conf/eth0/accept_redirects": "1\n"})
+    found = differing({"sysctl": {conf % "*": "0", conf % "all": "1"}}, roots)
+    assert [(one.path.split("/")[-2], one.value) for one in found] == [("eth0", "0")]
+    assert change(found) == [] and differing({"sysctl": {conf % "*": "0", conf % "all": "1"}}, roots) == []
+
+
 def test_what_the_kernel_does_not_have_is_told(kernel):
     (found,) = differing({"sysctl": {"kernel.yama.ptrace_scope": "1"}}, kernel())
     assert (found.live, found.refused) == (None, "this kernel does not have it")

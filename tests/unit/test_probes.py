@@ -249,6 +249,36 @@ def test_old_lists_say_nothing_about_what_is_pending(apt, commands, monkeypatch,
         assert value(_os.OsProbe, fact="pending") == []
 
 
+@pytest.mark.parametrize(
+    ("blacklist", "pending", "alone"),
+    [
+        ("", ["openssl-provider-legacy", "libssl3t64", "openssl"], ""),
+        ("docker", ["openssl-provider-legacy", "libssl3t64", "openssl"], ""),
+        ("openssl", ["libssl3t64"], "openssl-provider-legacy, openssl"),
+        ("openssl$", ["openssl-provider-legacy", "libssl3t64"], "openssl"),
+        ("ssl", ["openssl-provider-legacy", "libssl3t64", "openssl"], ""),
+    ],
+)
+def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(apt, captured, monkeypatch, blacklist, pending, alone):
+    lists, stamp = apt
+    os.utime(lists)
+    monkeypatch.setattr(_os, "_LISTS", str(lists))
+    monkeypatch.setattr(_os, "_STAMP", str(stamp))
+    monkeypatch.setattr(_os, "_nothing_newer", lambda: False)
+    monkeypatch.setattr(_os, "output_of", lambda _arguments, **_options: captured("apt-3.0.4-debian13-pending"))
+    options = 'APT::Architecture "amd64";\nUnattended-Upgrade::Package-Blacklist:: "%s";\n' % blacklist
+    monkeypatch.setattr(_os_unattended, "output_of", lambda _arguments, **_options: options)
+    seen = _os.OsProbe({}).observe({"fact": "pending"})
+    assert seen.value == pending
+    told = "; left to the operator by the blacklist of unattended-upgrades: " + alone if alone else ""
+    assert seen.evidence.endswith("kept back)" + told)
+
+
+def test_a_blacklist_that_cannot_be_read_hides_nothing():
+    with pytest.raises(ProbeError, match="no regular expression"):
+        _os.left_alone(["openssl"], ["("])
+
+
 POLICY = "bash:\n  Installed: 5.2\n  Candidate: %s\n  Version table:\n *** 5.2 500\n"
 
 
@@ -600,6 +630,7 @@ def test_kernel_settings_of_a_file():
     assert _ufw.parse_sysctls(SYSCTLS) == {
         "net/ipv4/conf/all/accept_redirects": "0",
         "net/ipv4/tcp_syncookies": "1",
+        "net/ipv4/conf/*/rp_filter": "1",
         "net/ipv4/tcp_rmem": "4096 131072 6291456",
     }
 
@@ -607,12 +638,35 @@ def test_kernel_settings_of_a_file():
 def test_kernel_settings_that_are_stopped_not_live_or_overridden():
     settings = {"net/ipv4/ip_forward": "0", "net/ipv4/conf/all/log_martians": "0", "net/ipv4/tcp_rmem": "4096 131072 6291456", "net/ipv6/a": "1"}
     live = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/log_martians": "0", "net/ipv4/tcp_rmem": "4096\t131072\t6291456"}
-    others = {"net/ipv4/conf/all/log_martians": ("1", "/etc/sysctl.d/60-own.conf"), "net/ipv6/a": ("1", "/etc/sysctl.d/60-own.conf")}
+    others = {"/etc/sysctl.d/60-own.conf": [("net/ipv4/conf/all/log_martians", "1"), ("net/ipv6/a", "1")]}
     assert _ufw.overridden(settings, live, others) == [
         "net.ipv4.ip_forward: 0 takes Docker's containers off the network; leave it out",
         "net.ipv4.ip_forward: 0 in /etc/ufw/sysctl.conf, 1 live",
         "net.ipv4.conf.all.log_martians: 0 in /etc/ufw/sysctl.conf, which overrides 1 in /etc/sysctl.d/60-own.conf",
     ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ({"10-a": [("net/ipv4/conf/*/accept_redirects", "0")]}, ["0 in 10-a"]),
+        ({"10-a": [("net/ipv4/conf/*/accept_redirects", "1")]}, []),
+        ({"10-a": [("net/ipv4/conf/*/accept_redirects", "0"), ("net/ipv4/conf/all/accept_redirects", "1")]}, []),
+        ({"10-a": [("net/ipv4/conf/all/accept_redirects", "0")], "20-b": [("net/ipv4/conf/*/accept_redirects", "1")]}, ["0 in 10-a"]),
+        ({"10-a": [("net/ipv4/conf/*/accept_redirects", "2")], "20-b": [("net/ipv4/conf/*/accept_redirects", "0")]}, ["0 in 20-b"]),
+        ({"10-a": [("net/ipv4/conf/*/accept_redirects", "0")], "20-b": [("net/ipv4/conf/all/accept_redirects", None)]}, []),
+        ({"10-a": [("net/ipv4/*/accept_redirects", "0")]}, []),  # a star stops at a separator
+    ],
+)
+def test_a_pattern_of_sysctl_d_is_overridden_too(lines, told):
+    path = "net/ipv4/conf/all/accept_redirects"
+    found = _ufw.overridden({path: "1"}, {path: "1"}, lines)
+    assert found == ["net.ipv4.conf.all.accept_redirects: 1 in /etc/ufw/sysctl.conf, which overrides " + one for one in told]
+
+
+def test_a_pattern_in_the_file_of_the_firewall_is_refused():
+    (told,) = _ufw.overridden({"net/ipv4/conf/*/forwarding": "0"}, {}, {})
+    assert told.startswith("'net.ipv4.conf.*.forwarding': '0' is no kernel setting")
 
 
 def test_kernel_settings_of_the_firewall(monkeypatch, tmp_path):
@@ -629,6 +683,9 @@ def test_kernel_settings_of_the_firewall(monkeypatch, tmp_path):
     assert value(_ufw.UfwProbe, fact="sysctl") == ["net.ipv4.a: 1 in %s, which overrides 2 in %s" % (tmp_path / "own", tmp_path / "usr/20-b.conf")]
     (tmp_path / "own").unlink()
     assert "cannot read" in error(_ufw.UfwProbe, fact="sysctl")
+    (tmp_path / "own").write_text("")
+    (tmp_path / "usr/20-b.conf").write_text("nonsense\n")
+    assert "sysctl.d has the line 'nonsense'" in error(_ufw.UfwProbe, fact="sysctl")
 
 
 # SSH

@@ -134,6 +134,9 @@ def test_what_the_distribution_sets_at_boot(captured, case, path, expected):
         ([("a/*/c", "1"), ("a/b*/c", "2")], "2"),
         ([("a/*/c", "1"), ("a/b/c", None)], None),
         ([("a/b/c", None), ("a/b/c", "3")], "3"),
+        ([("a/b/c", "3"), ("a/b/c", None)], None),
+        ([("a/*/c", "1"), ("a/b*/c", "2"), ("a/*/c", "1")], "2"),  # what says the same again stays where it was
+        ([("a/*/c", "1"), ("a/b*/c", "2"), ("a/*/c", "3")], "3"),
         ([("a/*", "1")], None),  # a star stops at a separator
         ([("*/b/c", "1")], "1"),
         ([], None),
@@ -184,6 +187,40 @@ def test_a_setting_has_a_name(name):
     assert "needs `name`" in error(fact="setting", name=name)
 
 
+OF_DEBIAN = "linux-sysctl-defaults-4.12.1-debian13-default"
+INTERFACES = ("all", "default", "eth0")
+# What the role os writes: the pattern of the checklist, and beside it what a file of Debian's takes out of every pattern.
+BY_THE_ROLE = """\
+-net.ipv4.conf.all.%(name)s = %(value)s
+-net.ipv4.conf.default.%(name)s = %(value)s
+-net.ipv4.conf.*.%(name)s = %(value)s
+"""
+
+
+def by_the_role(**values):
+    return "".join(BY_THE_ROLE % {"name": name, "value": value} for name, value in values.items())
+
+
+def of_interfaces(**values):
+    return {"net.ipv4.conf.%s.%s" % (one, name): value for one in INTERFACES for name, value in values.items()}
+
+
+def test_a_file_of_debian_takes_all_interfaces_together_out_of_every_pattern(kernel, captured):
+    values = {"accept_source_route": 0, "rp_filter": 2, "send_redirects": 0}
+    pattern = "".join("-net.ipv4.conf.*.%s = %d\n" % pair for pair in values.items())
+    kernel(of_interfaces(**values), captured(OF_DEBIAN) + pattern)
+    told = [one for one in value(fact="settings") if one.startswith("net.ipv4.conf.")]
+    assert "net.ipv4.conf.all.rp_filter=2 (kept by no file)" in told and "net.ipv4.conf.*.rp_filter=2" not in told
+    assert "net.ipv4.conf.all.accept_source_route=0 (kept by no file)" in told and "net.ipv4.conf.*.send_redirects=0" in told
+    kernel({}, captured(OF_DEBIAN) + by_the_role(**values))
+    assert {"net.ipv4.conf.*.%s=%d" % pair for pair in values.items()} <= set(value(fact="settings"))
+
+
+def test_a_value_in_hexadecimal_is_what_the_kernel_tells(kernel, captured):
+    kernel({"kernel.sysrq": 438}, captured(OF_DEBIAN))
+    assert value(fact="setting", name="kernel.sysrq") == "438"
+
+
 LIVE = {
     "kernel.dmesg_restrict": 1,
     "net.ipv4.conf.all.accept_redirects": 0,
@@ -212,6 +249,14 @@ def test_settings_that_differ_are_told_with_both_values(kernel):
         "kernel.yama.ptrace_scope (not in this kernel)",
         "net.ipv4.conf.eth0.accept_redirects=1 (0 after a boot)",
     ]
+
+
+@pytest.mark.parametrize("open_", ["all", "eth0"])
+def test_a_pattern_of_which_one_is_open_now_and_after_a_boot_is_told_line_by_line(kernel, open_):
+    one = "net.ipv4.conf.%s.accept_redirects" % open_
+    kernel(dict(LIVE, **{one: 1}), TEXT + "%s = 1\n" % one)
+    told = ["net.ipv4.conf.%s.accept_redirects=%d" % (name, name == open_) for name in INTERFACES]
+    assert value(fact="settings") == ["kernel.dmesg_restrict=1", *told]
 
 
 def test_a_kernel_without_ipv6_has_nothing_of_it_to_close(kernel):
@@ -444,6 +489,19 @@ def test_limits_of_logins(text, expected):
     assert _os_systemd.parse_limits(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (LIMITS, {}),
+        (LIMITS + "* soft nofile 65536\n", {}),
+        ("* hard nofile 1024\n", {"logins": 1024}),
+        ("* hard nofile 1024\n* - nofile 4096\nroot hard nofile unlimited\n", {"logins": 4096, "logins of root": 2**30}),
+    ],
+)
+def test_what_logins_may_have_at_most(text, expected):
+    assert _os_systemd.parse_limits(text, kind="hard") == expected
+
+
 @pytest.mark.parametrize("text", ["* soft nofile many\n", "root - nofile -2\n"])
 def test_a_limit_that_is_no_number_is_an_error(text):
     with pytest.raises(ProbeError, match="nofile is"):
@@ -480,6 +538,11 @@ def test_a_configuration_that_nobody_understands_is_an_error(text):
         ("65536", "65536", "* soft nofile 4096\nroot soft nofile 65536\n", WITH_RIGHTS, 4096),
         ("65536", "65536", "* soft nofile 65536\nroot soft nofile 8192\n", WITH_RIGHTS, 8192),
         ("65536", "65536:524288", "", WITHOUT, 32768),  # more than the container may give
+        ("65536", "65536", "* hard nofile 1024\n* soft nofile 65536\nroot soft nofile 65536\n", WITH_RIGHTS, 1024),  # lowered by PAM
+        ("65536", "65536", "* hard nofile 1024\n", WITH_RIGHTS, 1024),
+        ("65536", "65536", "* soft nofile 65536\nroot hard nofile 2048\n", WITH_RIGHTS, 2048),
+        ("65536", "65536", "* hard nofile 1024\n* hard nofile 65536\n", WITH_RIGHTS, 65536),  # the last one counts
+        ("65536", "65536", "@staff hard nofile 1024\n", WITH_RIGHTS, 65536),
     ],
 )
 def test_how_many_files_may_be_open(monkeypatch, answers, files, live, drop_in, limits, capabilities, expected):
@@ -489,6 +552,14 @@ def test_how_many_files_may_be_open(monkeypatch, answers, files, live, drop_in, 
     texts = {"/etc/security/limits.conf": LIMITS, "gonogo.conf": limits, "/proc/1/status": capabilities, "/proc/1/limits": OF_THE_FIRST % (32768, 32768)}
     files(_os_systemd, texts)
     assert value(fact="open_files") == expected
+
+
+def test_a_hard_limit_that_lowers_logins_is_in_the_evidence(monkeypatch, answers, files):
+    answers(_os_systemd, {"show": "DefaultLimitNOFILESoft=65536\n", "cat-config": "[Manager]\nDefaultLimitNOFILE=65536\n"})
+    monkeypatch.setattr(_os_systemd.glob, "glob", lambda _pattern: ["own.conf"])
+    files(_os_systemd, {"own.conf": "* soft nofile 65536\n* hard nofile 1024\n", "/proc/1/status": WITH_RIGHTS})
+    told = "logins 1024 (hard nofile of /etc/security/limits.conf or /etc/security/limits.d), logins of root 65536"
+    assert look(fact="open_files").evidence == "services 65536, services after a boot 65536, " + told
 
 
 @pytest.mark.parametrize("shown", ["", "DefaultLimitNOFILE=524288\n", "DefaultLimitNOFILESoft=many\n"])

@@ -347,6 +347,14 @@ def test_the_file_of_kernel_settings_has_these_alone(converged):
     assert (found.reasons, found.commands[-1]) == (["net.ipv4.conf.all.accept_redirects is 1, not 0"], ["ufw", "reload"])
 
 
+def test_with_none_the_file_has_none(converged):
+    stock = replace(converged, files={**converged.files, SYSCTL: "net/ipv4/conf/all/accept_redirects=0\n"})
+    found = todo(stock, Wanted(RULES, POOL, sysctls={}))
+    assert found.reasons == ["/etc/ufw/sysctl.conf differs"]
+    assert {line[:1] for line in found.files[SYSCTL].splitlines()} == {"#"}
+    assert todo(replace(stock, files={**stock.files, **found.files}), Wanted(RULES, POOL, sysctls={})).reasons == ()
+
+
 def test_without_them_the_file_is_left_alone(converged):
     assert SYSCTL not in todo(State({**STOCK, SYSCTL: "net/ipv4/ip_forward=0\n"}, [], False, {})).files
 

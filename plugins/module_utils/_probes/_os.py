@@ -17,6 +17,7 @@ __all__ = [
     "OsProbe",
     "Tracking",
     "fetched_at",
+    "left_alone",
     "parse_fstab",
     "parse_installed",
     "parse_newest",
@@ -126,7 +127,7 @@ class OsProbe(Probe):
         return Observation(found, "/proc/swaps, /etc/fstab and the swap units of systemd")
 
     def fact_pending(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Packages that `apt full-upgrade` would install, a list.
+        """Packages that `apt full-upgrade` would install, a list, without those that unattended-upgrades leaves alone.
 
         Ubuntu's phased updates are not among them, and neither are those of a subscription that the host does not have
         (ESM): apt-get itself leaves them out.
@@ -135,7 +136,9 @@ class OsProbe(Probe):
         if _nothing_newer():
             return Observation([], "apt-cache policy has nothing newer")
         found, kept_back = parse_pending(_apt("apt-get", "-s", "full-upgrade"))
-        return Observation(found, "apt-get -s full-upgrade (%d kept back)" % kept_back)
+        alone = left_alone(found, _os_unattended.blacklist().value) if found else []
+        told = "; left to the operator by the blacklist of unattended-upgrades: %s" % ", ".join(alone) if alone else ""
+        return Observation([name for name in found if name not in alone], "apt-get -s full-upgrade (%d kept back)%s" % (kept_back, told))
 
     def fact_reboot(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Why a reboot is due, a list."""
@@ -300,6 +303,14 @@ def parse_newest(text: str, packages: int) -> bool:
     """Whether `apt-cache policy` has an entry for each of that many packages, and would choose what is installed for all of them."""
     pairs = re.findall(r"^\S+:\n  Installed: (\S+)\n  Candidate: (\S+)$", text, re.MULTILINE)
     return len(pairs) == packages and all(installed == candidate for installed, candidate in pairs)
+
+
+def left_alone(packages: t.Sequence[str], patterns: t.Sequence[str]) -> list[str]:
+    """Those of the packages whose names begin as one of the regular expressions says; raises ProbeError for one that is none."""
+    try:
+        return [name for name in packages if any(re.match(pattern, name) for pattern in patterns)]
+    except re.error as error:
+        raise ProbeError("Unattended-Upgrade::Package-Blacklist has what is no regular expression: %s" % error) from None
 
 
 def parse_pending(text: str) -> tuple[list[str], int]:

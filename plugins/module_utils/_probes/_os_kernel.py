@@ -17,6 +17,7 @@ __all__ = [
     "due_reboot",
     "huge_pages",
     "is_pattern",
+    "matches",
     "matching",
     "newer_kernel",
     "parse_boot_huge_pages",
@@ -73,8 +74,12 @@ def _stated(name: str, rules: Rules) -> list[str]:
         values = {path: value for path, value in values.items() if value[0] is not None}
     unlike = {path: value for path, value in values.items() if value[0] != value[1]}
     if unlike:
-        return ["%s=%s (%s after a boot)" % (_dotted(path), *value) for path, value in unlike.items()]
-    return ["%s=%s" % (_dotted(name), value) for value in dict.fromkeys(live for live, _later in values.values())]
+        return ["%s=%s (%s)" % (_dotted(path), live, "kept by no file" if later is None else later + " after a boot") for path, (live, later) in unlike.items()]
+    lives = {live for live, _later in values.values()}
+    if len(lives) == 1:
+        return ["%s=%s" % (_dotted(name), *lives)]
+    # Where one that the pattern names has another value, even on purpose, there is no value of the pattern.
+    return ["%s=%s" % (_dotted(path), live) for path, (live, _later) in values.items()]
 
 
 def matching(path: str, root: str) -> list[str]:
@@ -117,8 +122,13 @@ def parse_sysctl(text: str) -> list[tuple[str, t.Optional[str]]]:
         bare = name.strip().lstrip("-").strip()
         if not re.fullmatch(r"[\w./*?\[\]:@+-]+", bare) or not (equals or line.startswith("-")):
             raise ProbeError("sysctl.d has the line %r" % line[:80])
-        found.append((as_path(bare), " ".join(value.split()) if equals else None))
+        found.append((as_path(bare), _decimal(" ".join(value.split())) if equals else None))
     return found
+
+
+def _decimal(value: str) -> str:
+    """Debian's kernel.sysrq is 0x01b6, which the kernel tells as 438."""
+    return str(int(value, 16)) if re.fullmatch(r"0[xX][0-9a-fA-F]+", value) else value
 
 
 def as_path(name: str) -> str:
@@ -136,17 +146,24 @@ def is_pattern(name: str) -> bool:
 
 
 def planned(path: str, rules: Rules) -> t.Optional[str]:
-    """What a boot sets; None where nothing does. A name that is written out goes before any pattern, whatever their order."""
-    exact = [value for name, value in rules if name == path]
-    values = [value for value in exact if value is not None]
-    if values or exact:
-        return values[-1] if values else None
-    parts = path.split("/")
-    for name, value in reversed(rules):
-        pattern = name.split("/")
-        if value is not None and len(pattern) == len(parts) and all(fnmatch.fnmatchcase(part, one) for part, one in zip(parts, pattern)):
-            return value
-    return None
+    """What a boot sets; None where nothing does. A name that is written out goes before any pattern, whatever their order.
+
+    Of two lines for one name or pattern the later one counts; one that says the same again stays where it was first (systemd-sysctl).
+    """
+    options: dict[str, t.Optional[str]] = {}
+    for name, value in rules:
+        if name not in options or options[name] != value:
+            options.pop(name, None)
+            options[name] = value
+    if path in options:
+        return options[path]
+    return next((value for name, value in reversed(list(options.items())) if value is not None and matches(path, name)), None)
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether a pattern of sysctl.d(5), whose stars stop at separators, names the path."""
+    parts, own = path.split("/"), pattern.split("/")
+    return len(parts) == len(own) and all(map(fnmatch.fnmatchcase, parts, own))
 
 
 def huge_pages() -> Observation:

@@ -47,11 +47,13 @@ def open_files() -> Observation:
     later = _number(written.partition(":")[0], "DefaultLimitNOFILE") if written else _DEFAULT_SOFT
     ceiling = _ceiling()
     texts = [read_text(path, missing="") for path in (_LIMITS[0], *sorted(glob.glob(os.path.join(_LIMITS[1], "*.conf"))))]
-    logins = parse_limits("\n".join(texts))
-    # Without a line of their own, logins have what the service they come through has.
+    logins, caps = parse_limits("\n".join(texts)), parse_limits("\n".join(texts), kind="hard")
+    # Without a line of their own, logins have what the service they come through has; pam_limits(8) lowers either to their hard limit.
     found = {"services": now, "services after a boot": later, **{name: logins.get(name, now) for name in ("logins", "logins of root")}}
-    found = {name: min(value, ceiling) for name, value in found.items()}
-    return Observation(min(found.values()), ", ".join("%s %d" % one for one in found.items()))
+    capped = {name: caps[name] for name in caps if caps[name] < found[name]}
+    found = {name: min(value, capped.get(name, value), ceiling) for name, value in found.items()}
+    evidence = ["%s %d%s" % (name, value, " (hard nofile of %s or %s)" % _LIMITS if name in capped else "") for name, value in found.items()]
+    return Observation(min(found.values()), ", ".join(evidence))
 
 
 def _ceiling() -> int:
@@ -72,12 +74,12 @@ def parse_hard_limit(text: str) -> int:
     return _number(match.group(1), "Max open files")
 
 
-def parse_limits(text: str) -> dict[str, int]:
-    """{"logins", "logins of root"} of limits.conf(5): the soft limits of open files, where it has any. What is for all is not for root."""
+def parse_limits(text: str, *, kind: str = "soft") -> dict[str, int]:
+    """{"logins", "logins of root"} of limits.conf(5): the limits of open files, soft or hard, where it has any. What is for all is not for root."""
     found = {}
     for line in text.splitlines():
         fields = line.partition("#")[0].split()
-        if len(fields) == 4 and fields[1] in ("soft", "-") and fields[2] == "nofile" and fields[0] in ("*", "root"):
+        if len(fields) == 4 and fields[1] in (kind, "-") and fields[2] == "nofile" and fields[0] in ("*", "root"):
             found["logins" if fields[0] == "*" else "logins of root"] = _number(fields[3], "nofile")
     return found
 

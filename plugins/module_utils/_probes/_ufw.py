@@ -13,6 +13,7 @@ import typing as t
 from .._ufw import SYSCTL, SysctlError, bypasses, logged, parse_added, sysctl_file, sysctl_path
 from .._ufw_host import FirewallError, Host, live_sysctls
 from ._base import Observation, Probe, ProbeError, finished, output_of
+from ._os_kernel import Rules, matches, parse_sysctl, planned
 
 __all__ = ["UfwProbe", "added_rules", "allowed_from", "overridden", "parse_rules", "parse_sysctls", "parse_verbose"]
 
@@ -97,7 +98,8 @@ class UfwProbe(Probe):
         forwarding, one that is not live, one that /etc/sysctl.d has otherwise."""
         settings = parse_sysctls(_read(SYSCTL))
         others = _sysctl_d()
-        return Observation(overridden(settings, live_sysctls(settings), others), "%s, /proc/sys, %d settings in sysctl.d" % (SYSCTL, len(others)))
+        evidence = "%s, /proc/sys, %d lines in sysctl.d" % (SYSCTL, sum(map(len, others.values())))
+        return Observation(overridden(settings, live_sysctls(settings), others), evidence)
 
 
 def parse_verbose(text: str) -> tuple[bool, str]:
@@ -152,21 +154,22 @@ def allowed_from(rules: t.Sequence[tuple[str, str, str]], port: int, protocol: s
 
 
 def parse_sysctls(text: str) -> dict[str, str]:
-    """{path below /proc/sys: value} of a file of sysctl(8); patterns are left out."""
+    """{path below /proc/sys, or a pattern of such: value} of a file of sysctl(8)."""
     found = {}
     for line in text.splitlines():
         name, equals, value = line.partition("=")
         name = name.strip().removeprefix("-").strip()
-        if not line.lstrip().startswith(("#", ";")) and equals and name and "*" not in name:
+        if not line.lstrip().startswith(("#", ";")) and equals and name:
             found[sysctl_path(name)] = value.strip()
     return found
 
 
-def overridden(settings: t.Mapping[str, str], live: t.Mapping[str, str], others: t.Mapping[str, tuple[str, str]]) -> list[str]:
-    """What is wrong with `settings` of UFW, one text each.
+def overridden(settings: t.Mapping[str, str], live: t.Mapping[str, str], others: t.Mapping[str, Rules]) -> list[str]:
+    """What is wrong with `settings` of UFW, one text each; a pattern among them is, since nobody has to tell what it overrides.
 
-    :arg others: path to (value, file) of what sysctl.d says.
+    :arg others: the lines of each file of sysctl.d, in the order in which they hold.
     """
+    rules = [rule for lines in others.values() for rule in lines]
     found = []
     for path, value in settings.items():
         name = path.translate(str.maketrans("./", "/."))
@@ -176,20 +179,21 @@ def overridden(settings: t.Mapping[str, str], live: t.Mapping[str, str], others:
             found.append(str(error).replace(path, name))
         if path in live and live[path].split() != value.split():
             found.append("%s: %s in %s, %s live" % (name, value, SYSCTL, live[path]))
-        if path in others and others[path][0].split() != value.split():
-            found.append("%s: %s in %s, which overrides %s in %s" % (name, value, SYSCTL, *others[path]))
+        other = planned(path, rules)
+        if other is not None and other.split() != value.split():
+            source = [file for file, lines in others.items() if any(one == other and (own == path or matches(path, own)) for own, one in lines)][-1]
+            found.append("%s: %s in %s, which overrides %s in %s" % (name, value, SYSCTL, other, source))
     return found
 
 
-def _sysctl_d() -> dict[str, tuple[str, str]]:
-    """{path below /proc/sys: (value, file)} of sysctl.d(5), what is read last for each."""
+def _sysctl_d() -> dict[str, Rules]:
+    """{file: its lines} of sysctl.d(5), in the order in which they hold."""
     files: dict[str, str] = {}
     for directory in _SYSCTL_D:
         for file in glob.glob(os.path.join(directory, "*.conf")):
             files.setdefault(os.path.basename(file), file)
     # A link that leads nowhere, such as the one to a removed /etc/sysctl.conf, is skipped by the kernel's own tool too.
-    there = [files[name] for name in sorted(files) if os.path.exists(files[name])]
-    return {path: (value, file) for file in there for path, value in parse_sysctls(_read(file)).items()}
+    return {files[name]: parse_sysctl(_read(files[name])) for name in sorted(files) if os.path.exists(files[name])}
 
 
 def _read(path: str) -> str:
