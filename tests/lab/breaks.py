@@ -171,7 +171,6 @@ TABLE: dict[str, Row] = {
         [
             "ufw --force disable",
             "systemctl disable ufw",
-            "ufw default allow incoming",
             "iptables -I INPUT -p tcp --dport 99 -j ACCEPT",
             "ip6tables -I INPUT -j ACCEPT",
             "ip6tables -P INPUT ACCEPT",
