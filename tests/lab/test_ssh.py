@@ -236,7 +236,7 @@ def test_a_run_killed_in_the_middle_is_taken_up_by_the_next(declared: str, task:
     on(WATCH, "sh", "-c", "rm %s; systemctl reload ssh; sleep 1" % ROLE)
     variables = json.dumps({"access_role": "ssh", "ssh_revert_after": 20})
     killed(["tests/lab/playbooks/access.yml", "-e", variables], task=task, seconds=seconds, inventory=INVENTORY)
-    assert gets_in()
+    await_(gets_in, seconds=30)
     assert apply("ssh").code == 0
     assert configuration() == declared
     time.sleep(25)
