@@ -5,6 +5,7 @@ unless it is disarmed."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import typing as t
@@ -49,6 +50,7 @@ class Way:
     :arg script: shell commands that put it back, run in `store`.
     :arg after: units that the next boot starts before it puts it back.
     :arg error: what is raised where the way back cannot be armed.
+    :arg adds: notes that every call adds a line to, while the others stay those of the first change.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Way:
         after: t.Sequence[str],
         error: type[Exception],
         optional: t.Sequence[str] = (),
+        adds: t.Sequence[str] = (),
     ) -> None:
         self._run = run
         self._unit = unit
         self._store = store
         self._keeps = keeps
         self._optional = optional
+        self._adds = adds
         self._text = _BEGIN.format(store=store) + script
         self._error = error
         self._at_boot = unit + "-at-boot.service"
@@ -86,14 +90,26 @@ class Way:
 
         :arg notes: name and text of further files that `script` finds in `before`.
         """
-        if not self.pending():
+        earlier = self.pending()
+        if earlier:
+            self._add(notes or {})
+        else:
             self._keep(active, notes or {})
         self._run(["systemctl", "stop", self._unit + ".timer"])
         self._run(["systemctl", "reset-failed", self._unit + ".service", self._unit + ".timer"])
         timer = ["--on-active=%d" % seconds, "--timer-property=AccuracySec=1s", "--unit=" + self._unit, "--collect"]
         status, output, errors = self._run(["systemd-run", *timer, "/bin/sh", self._script])
-        if status != 0:
-            raise self._error("nothing was changed, systemd-run cannot arm the way back: %s" % (errors or output).strip())
+        if status == 0:
+            return
+        if earlier:
+            # Its timer is stopped, and nobody has confirmed it.
+            self.revert()
+            done = "nothing was changed but that what an earlier run left unconfirmed is taken back"
+        else:
+            # A boot would put back what nobody has changed.
+            os.unlink(self._mark)
+            done = "nothing was changed"
+        raise self._error("%s, systemd-run cannot arm the way back: %s" % (done, (errors or output).strip()))
 
     def confirm(self) -> bool:
         """Keep the change. False when the timer was first and what was there before is back."""
@@ -109,8 +125,21 @@ class Way:
         self._run(["/bin/sh", self._script])
         self._run(["systemctl", "stop", self._unit + ".timer"])
 
+    def _add(self, notes: t.Mapping[str, str]) -> None:
+        for name in self._adds:
+            path, text = os.path.join(self._store, "before", name), notes.get(name, "")
+            kept = ""
+            if os.path.exists(path):
+                with open(path, encoding="utf-8") as file:
+                    kept = file.read()
+            if text and text not in kept.splitlines(keepends=True):
+                replace(path, kept + text)
+
     def _keep(self, active: bool, notes: t.Mapping[str, str]) -> None:
         before = os.path.join(self._store, "before")
+        # While there is less than all of it, no boot may put it back.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._mark)
         shutil.rmtree(before, ignore_errors=True)
         os.makedirs(before, mode=0o700)
         os.chmod(self._store, 0o700)

@@ -8,6 +8,7 @@ import contextlib
 import fnmatch
 import glob
 import grp
+import ipaddress
 import os
 import pwd
 import re
@@ -34,7 +35,7 @@ from ._sshd_plan import (
     socket_text,
 )
 
-__all__ = ["Guard", "Host", "Plan"]
+__all__ = ["Guard", "Host", "Plan", "clients"]
 
 UNIT = "gonogo-ssh-revert"
 STORE = "/var/lib/gonogo/ssh"
@@ -46,6 +47,8 @@ _PATIENCE = 10.0
 
 # `active` says that ssh.socket holds the ports. What is open stays open: ssh.service has KillMode=process. A restart, and no reload, where
 # sshd has died; it forgets whom it keeps waiting for failed logins (PerSourcePenalties), too.
+# Logins that the settings of the meantime refused count as failures for fail2ban, which bans whoever tried whether he gets in; at boot it may
+# still be about to listen.
 _REVERT = """cp -a before/sshd_config {main}
 for kept in {directory} {socket}; do
   rm -rf "$kept" && [ ! -e "before/${{kept##*/}}" ] || cp -a "before/${{kept##*/}}" "$kept"
@@ -54,6 +57,13 @@ systemctl daemon-reload
 systemctl reset-failed ssh.service ssh.socket
 [ ! -e before/active ] || {{ systemctl stop ssh.service; systemctl restart ssh.socket; }}
 systemctl restart ssh.service
+[ ! -e before/clients ] || ! command -v fail2ban-client >/dev/null || while read -r client; do
+  for again in 1 2 3 4 5; do
+    fail2ban-client unban "$client" </dev/null && break
+    systemctl is-active --quiet fail2ban.service || break
+    sleep 1
+  done
+done <before/clients
 """
 
 
@@ -81,8 +91,16 @@ class Guard(Way):
     def __init__(self, run: Run) -> None:
         keeps = {MAIN: "sshd_config", _DIRECTORY: "sshd_config.d", _SOCKET_DIRECTORY: "ssh.socket.d"}
         script = _REVERT.format(main=MAIN, directory=_DIRECTORY, socket=_SOCKET_DIRECTORY)
-        after, optional = ["ssh.service", "ssh.socket"], [_DIRECTORY, _SOCKET_DIRECTORY]
-        super().__init__(run, unit=UNIT, store=STORE, keeps=keeps, script=script, after=after, error=SshdError, optional=optional)
+        after, optional = ["ssh.service", "ssh.socket", "fail2ban.service"], [_DIRECTORY, _SOCKET_DIRECTORY]
+        super().__init__(run, unit=UNIT, store=STORE, keeps=keeps, script=script, after=after, error=SshdError, optional=optional, adds=["clients"])
+
+
+def clients(login: t.Optional[Connection]) -> dict[str, str]:
+    """What Guard.arm notes of the connection of this run, whose address fail2ban is to forget; what is no address is left out."""
+    try:
+        return {"clients": "%s\n" % ipaddress.ip_address(login.client)} if login else {}
+    except ValueError:
+        return {}
 
 
 class Host:

@@ -26,6 +26,7 @@ __all__ = [
     "bypasses",
     "describe",
     "logged",
+    "of_loopback",
     "parse_added",
     "plan",
     "reached",
@@ -68,6 +69,11 @@ _STOCK = {
     "-A ufw6-before-input -d ff02::fb/128 -p udp -m udp --dport 5353 -j ACCEPT",
     "-A ufw6-before-input -d ff02::f/128 -p udp -m udp --dport 1900 -j ACCEPT",
 }
+
+# A packet that opens a connection has none of these; it is NEW or UNTRACKED, and has the state DNAT too where a rule sent it here.
+_OLD = frozenset(("ESTABLISHED", "INVALID", "RELATED"))
+# A comment may say anything, `-i lo` too.
+_COMMENT = re.compile(r' --comment (?:"(?:[^"\\]|\\.)*"|\S+)')
 
 Live = t.Mapping[int, t.Sequence[str]]
 
@@ -236,16 +242,27 @@ def bypasses(lines: t.Sequence[str], family: int) -> list[str]:
     return [line for line in reached(lines, "INPUT") if _lets_in(line) and line not in _STOCK and not of_rules.match(line)]
 
 
+def of_loopback(line: str) -> bool:
+    """Whether the rule is about packets of the host to itself alone; `! -i lo` is all others."""
+    interface = re.search(r"(! )?-i lo ", _COMMENT.sub("", line))
+    return interface is not None and not interface.group(1)
+
+
 def _lets_in(line: str) -> bool:
     """Whether the rule accepts a TCP or UDP packet that opens a connection from outside."""
-    states = re.search(r"--(?:ct)?state (\S+)", line)
-    protocol = re.search(r"(! )?-p (\S+)", line)
+    bare = _COMMENT.sub("", line)
+    protocol = re.search(r"(! )?-p (\S+)", bare)
     return (
-        line.endswith(" -j ACCEPT")
-        and " -i lo " not in line
-        and not (states and "NEW" not in states.group(1))
+        bare.endswith(" -j ACCEPT")
+        and not of_loopback(bare)
+        and all(_has_new(states.split(","), bool(negated)) for negated, states in re.findall(r"(! )?--(?:ct)?state (\S+)", bare))
         and not (protocol and not protocol.group(1) and protocol.group(2) not in ("tcp", "udp", "all"))
     )
+
+
+def _has_new(states: t.Collection[str], negated: bool) -> bool:
+    """Whether a packet that opens a connection may have one of the states of iptables-extensions(8), or, `negated`, none of them."""
+    return "NEW" not in states if negated else not _OLD.issuperset(states)
 
 
 def _declared(rules: t.Iterable[Rule]) -> dict[str, str]:

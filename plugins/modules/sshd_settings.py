@@ -14,8 +14,9 @@ description:
     line still beats one of O(settings), nothing is changed, and that line is named.
   - Where ssh.socket holds the ports (Ubuntu 24.04), it gets a drop-in with the same addresses and ports.
   - What is compared is the files, whether the running sshd has read them, and where it listens.
-  - Before anything is changed, a timer of systemd is armed that puts everything back after O(revert_after) seconds. It is
-    disarmed by a second call, over a new connection, with O(state=confirmed).
+  - Before anything is changed, a timer of systemd is armed that puts everything back after O(revert_after) seconds, and a unit that
+    does so when the host boots before that. Both are disarmed by a second call, over a new connection, with O(state=confirmed).
+  - Whoever tried in vain meanwhile may be banned by fail2ban; once everything is back, the address of this run is unbanned.
 author:
   - gonogo.preflight maintainers (@gonogo-preflight)
 requirements:
@@ -107,7 +108,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.gonogo.preflight.plugins.module_utils._ssh_login import accepted, connection
 from ansible_collections.gonogo.preflight.plugins.module_utils._sshd import SshdError
-from ansible_collections.gonogo.preflight.plugins.module_utils._sshd_host import Guard, Host
+from ansible_collections.gonogo.preflight.plugins.module_utils._sshd_host import Guard, Host, clients
 
 SPEC = {
     "state": {"type": "str", "choices": ["applied", "confirmed"], "default": "applied"},
@@ -128,14 +129,14 @@ def apply(options, run, scratch, check_mode):
         host.refuse_lockout(todo, login, accepted(login, run), has_password=options["has_password"])
     pending = guard.pending()
     if todo.reasons and not check_mode:
-        guard.arm(options["revert_after"], active=host.by_socket)
+        guard.arm(options["revert_after"], active=host.by_socket, notes=clients(login))
         try:
             host.apply(todo)
         except (SshdError, OSError) as error:
             guard.revert()
             raise SshdError("%s. The previous configuration is back" % error) from error
     elif pending and not check_mode:
-        guard.arm(options["revert_after"], active=host.by_socket)
+        guard.arm(options["revert_after"], active=host.by_socket, notes=clients(login))
     diff = [{"before_header": path, "after_header": path, "before": todo.before[path], "after": text or ""} for path, text in todo.files.items()]
     unconfirmed = not check_mode and (pending or bool(todo.reasons))
     return {"changed": bool(todo.reasons), "reasons": todo.reasons, "unconfirmed": unconfirmed, "diff": diff}

@@ -172,6 +172,8 @@ TABLE: dict[str, Row] = {
             "ufw --force disable",
             "systemctl disable ufw",
             "iptables -I INPUT -p tcp --dport 99 -j ACCEPT",
+            "iptables -I INPUT ! -i lo -j ACCEPT",
+            "iptables -I INPUT -m conntrack ! --ctstate INVALID -j ACCEPT",
             "ip6tables -I INPUT -j ACCEPT",
             "ip6tables -P INPUT ACCEPT",
         ]

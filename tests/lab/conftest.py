@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import pathlib
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -38,6 +42,23 @@ def await_(look: t.Callable[[], t.Any], *, seconds: float) -> t.Any:
             return seen
         assert time.monotonic() < end, "not within %.0f s" % seconds
         time.sleep(0.05)
+
+
+def killed(arguments: t.Sequence[str], *, task: str, seconds: float, inventory: str = "inventories/lab") -> None:
+    """A run of ansible-playbook that is killed, with all its children, so long after a task began."""
+    command = ["ansible-playbook", *arguments, "-i", inventory]
+    run = subprocess.Popen(
+        command, cwd=ROOT, env=dict(os.environ, PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        assert run.stdout is not None
+        assert any(re.search(r"(TASK|HANDLER) \[.*%s" % task, line) or task in line for line in run.stdout), "the task was never begun"
+        time.sleep(seconds)
+        assert run.poll() is None, "the run was over already"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
 
 
 def containers() -> list[str]:

@@ -27,6 +27,26 @@ except OSError:
 )
 
 
+ANSWER = (
+    """
+import http.client, sys
+connection = http.client.HTTPConnection("%s", 80, timeout=3, source_address=(sys.argv[1], 0))
+try:
+    connection.request("GET", sys.argv[2])
+    print(connection.getresponse().status)
+except OSError:
+    print("none")
+"""
+    % VICTIM
+)
+HEALTH, HOLE = "/api/v1/health", "/wp-login.php"
+
+
+def answer(source: str, path: str) -> str:
+    """The status that nginx of lab-app answers lab-data with, when it asks from the address `source`; "none" without an answer."""
+    return on(DATA, "python3", "-c", ANSWER, source, path).strip()
+
+
 def greeted(source: str) -> bool:
     """Whether sshd of lab-app greets lab-data when it comes from the address `source`."""
     return on(DATA, "python3", "-c", GREETED, source).strip() == "True"
@@ -39,8 +59,8 @@ def guess(source: str, times: int) -> None:
     on(DATA, "sh", "-c", "for i in $(seq %d); do %s; done" % (times, login), check=False)
 
 
-def banned() -> list[str]:
-    return on(APP, "fail2ban-client", "get", "sshd", "banip").split()
+def banned(jail: str = "sshd") -> list[str]:
+    return on(APP, "fail2ban-client", "get", jail, "banip").split()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,7 +74,7 @@ def _provisioned() -> None:
 def _attacker() -> t.Iterator[None]:
     on(DATA, "ip", "address", "replace", ATTACKER + "/24", "dev", "eth0")
     yield
-    on(APP, "fail2ban-client", "set", "sshd", "unbanip", ATTACKER)
+    on(APP, "fail2ban-client", "unban", ATTACKER)
     on(DATA, "ip", "address", "delete", ATTACKER + "/24", "dev", "eth0")
 
 
@@ -66,6 +86,26 @@ def test_an_address_that_guesses_is_shut_out_until_it_is_unbanned() -> None:
     assert greeted(NEIGHBOUR), "the ban of one address shut another one out"
     on(APP, "fail2ban-client", "set", "sshd", "unbanip", ATTACKER)
     await_(lambda: greeted(ATTACKER), seconds=5)
+
+
+def test_an_address_that_looks_for_holes_loses_the_web_and_keeps_ssh(served: None) -> None:
+    assert answer(ATTACKER, HEALTH) == "200"
+    # More than the five that are let pass; a ban may come before the last one.
+    seen = [answer(ATTACKER, HOLE) for _time in range(7)]
+    assert seen[:5] == ["404"] * 5, "the filter counts what is not found (404), so this test shows nothing"
+    await_(lambda: ATTACKER in banned("nginx-botsearch"), seconds=20)
+    await_(lambda: answer(ATTACKER, HEALTH) == "none", seconds=5)
+    assert greeted(ATTACKER), "a ban from the web shut ssh"
+    assert answer(NEIGHBOUR, HEALTH) == "200", "the ban of one address shut another one out"
+    assert ATTACKER not in banned("sshd")
+    on(APP, "fail2ban-client", "set", "nginx-botsearch", "unbanip", ATTACKER)
+    await_(lambda: answer(ATTACKER, HEALTH) == "200", seconds=5)
+
+
+def test_a_neighbour_that_looks_for_holes_is_never_banned(served: None) -> None:
+    assert [answer(NEIGHBOUR, HOLE) for _time in range(8)] == ["404"] * 8
+    assert answer(NEIGHBOUR, HEALTH) == "200"
+    assert NEIGHBOUR not in banned("nginx-botsearch")
 
 
 def test_a_ban_outlives_a_reload_of_the_firewall() -> None:

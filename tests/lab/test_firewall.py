@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import signal
 import subprocess
 import time
 import typing as t
@@ -16,7 +14,7 @@ import yaml
 
 from tests.support import ROOT, Played, play
 
-from .conftest import APP, DATA, await_, lab, on
+from .conftest import APP, DATA, await_, killed, lab, on
 from .probing import error, observed, value
 
 pytestmark = pytest.mark.long
@@ -258,24 +256,75 @@ def test_a_source_that_cannot_be_looked_at_is_an_error() -> None:
         on(APP, "chmod", "755", "/usr/sbin/iptables")
 
 
-# Killed runs, and outages
+# The check module
 
 
-def killed(arguments: t.Sequence[str], *, task: str, seconds: float) -> None:
-    """A run of ansible-playbook that is killed, with all its children, so long after a task began."""
-    command = ["ansible-playbook", *arguments, "-i", "inventories/lab"]
-    run = subprocess.Popen(
-        command, cwd=ROOT, env=dict(os.environ, PYTHONUNBUFFERED="1"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
+JAILS = ["sshd", "nginx-http-auth", "nginx-limit-req", "nginx-botsearch"]
+CHECKED = {
+    "rules": "{{ preflight_exposure | gonogo.preflight.exposure_rules(inventory_hostname, groups, hostvars, docker_address_pool) }}",
+    "container_networks": ["{{ docker_address_pool }}"],
+    "jails": JAILS,
+}
+OF_THE_MODULE = {"fw.ufw.enabled", "fw.ufw.logging", "fw.ufw.sysctl", "net.exposure.reviewed", "fw.http80", "fw.https443", "fw.fail2ban"}
+
+
+def verified() -> dict[str, tuple[str, str, str]]:
+    """What verify says of lab-app, of the items that the module asks too."""
+    done = play("playbooks/verify.yml")
+    assert done.report, done.output
+    rows = [one for one in done.report["results"] if one["subject"] == APP and one["item"] in OF_THE_MODULE]
+    return {one["item"]: (one["status"], one["observed"], one["expected"]) for one in rows}
+
+
+def checked(**options: t.Any) -> tuple[int, dict[str, t.Any], dict[str, tuple[str, str, str]]]:
+    """The status of `ansible`, what the module returns, and its results in the shape of verified()."""
+    environment = dict(os.environ, ANSIBLE_STDOUT_CALLBACK="minimal", ANSIBLE_CALLBACK_RESULT_FORMAT="json", ANSIBLE_NOCOLOR="1")
+    command = ["ansible", APP, "-i", "inventories/lab", "-b", "-m", "gonogo.preflight.firewall_check", "-a", json.dumps({**CHECKED, **options})]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False)
+    assert "=> " in done.stdout, done.stdout + done.stderr
+    result, _end = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("=> ") + 3 :])
+    return done.returncode, result, {one["id"]: (one["status"], one["observed"], one["expected"]) for one in result["results"]}
+
+
+def test_the_check_module_says_what_verify_says() -> None:
+    report = verified()
+    assert report.keys() == OF_THE_MODULE and {status for status, _observed, _expected in report.values()} == {"pass"}, report
+    code, result, seen = checked()
+    assert (code, result["passed"], seen) == (0, True, report), result
+    for options, status in (({"logging": "high"}, 2), ({"logging": "high", "enforce": False}, 0)):
+        code, result, seen = checked(**options)
+        assert code == status and not result["passed"], result
+        assert seen.pop("fw.ufw.logging")[0] == "fail" and "fw.ufw.logging: found " in result["msg"]
+        assert seen == {item: words for item, words in report.items() if item != "fw.ufw.logging"}
+
+
+@pytest.mark.parametrize(
+    ("broken", "mended", "failing"),
+    [
+        pytest.param(
+            "iptables -I INPUT ! -i lo -p tcp --dport 99 -j ACCEPT",
+            "iptables -D INPUT ! -i lo -p tcp --dport 99 -j ACCEPT",
+            {"fw.ufw.enabled", "net.exposure.reviewed"},
+            id="past UFW",
+        ),
+        pytest.param("ufw logging off", "ufw logging low", {"fw.ufw.logging"}, id="no log"),
+        pytest.param("fail2ban-client stop nginx-botsearch", "systemctl restart fail2ban", {"fw.fail2ban"}, id="a dead jail"),
+    ],
+)
+def test_the_check_module_fails_what_verify_fails(broken: str, mended: str, failing: set[str]) -> None:
+    on(APP, "sh", "-ec", broken)
     try:
-        assert run.stdout is not None
-        assert any(re.search(r"(TASK|HANDLER) \[.*%s" % task, line) or task in line for line in run.stdout), "the task was never begun"
-        time.sleep(seconds)
-        assert run.poll() is None, "the run was over already"
+        report = verified()
+        code, result, seen = checked()
+        assert {item for item, words in report.items() if words[0] == "fail"} == failing, report
+        assert (code, result["passed"], seen) == (2, False, report), result
+        assert all(item in result["msg"] for item in failing), result["msg"]
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
+        on(APP, "sh", "-ec", mended)
+    await_(lambda: value(APP, "fail2ban", fact="jails", jails=JAILS) == [], seconds=30)
+
+
+# Killed runs, and outages
 
 
 def ping(host: str) -> bool:
@@ -305,27 +354,51 @@ def test_a_run_killed_while_it_makes_the_jails_is_taken_up_by_the_next(task: str
     done = play(*arguments)
     assert done.code == 0, done.output
     assert play(*arguments).changed() == 0
-    assert value(APP, "fail2ban", fact="jails", jails=["sshd", "nginx-http-auth", "nginx-limit-req", "nginx-botsearch"]) == []
+    assert value(APP, "fail2ban", fact="jails", jails=JAILS) == []
 
 
 OUTAGE = """
 printf 'Acquire::%s::Proxy "http://127.0.0.1:9";\n' http https >/etc/apt/apt.conf.d/99gng-outage
 touch -d '3 days ago' /var/lib/apt/lists /var/lib/apt/periodic/update-success-stamp
+mv /var/cache/apt/archives /root/gng-archives
+mkdir -p /var/cache/apt/archives/partial
+"""
+NO_OUTAGE = """
+rm /etc/apt/apt.conf.d/99gng-outage
+rm -rf /var/cache/apt/archives
+mv /root/gng-archives /var/cache/apt/archives
 """
 
 
 def test_an_outage_of_the_package_sources_leaves_firewall_and_jails_alone() -> None:
+    """What is installed needs no source; what is missing is named, with the source that cannot be reached."""
+    arguments = (PROVISION, "--tags", "ufw,fail2ban", "--limit", APP)
     rules = on(APP, "sh", "-c", "iptables -S; ip6tables -S")
-    on(APP, "sh", "-ec", OUTAGE)
-    try:
-        play(PROVISION, "--tags", "ufw,fail2ban", "--limit", APP)
+
+    def unharmed() -> None:
         assert on(APP, "sh", "-c", "iptables -S; ip6tables -S") == rules
         assert value(APP, "fail2ban", fact="jails", jails=["sshd", "nginx-botsearch"]) == []
         assert disagreements(APP) == []
+
+    on(APP, "sh", "-ec", OUTAGE)
+    try:
+        done = play(*arguments)
+        assert (done.code, done.changed()) == (0, 0), done.output
+        unharmed()
+        # fail2ban has it in memory.
+        on(APP, "dpkg", "--remove", "--force-depends", "python3-systemd")
+        done = play(*arguments)
+        said = " ".join(done.output.split())
+        assert done.code != 0, done.output
+        assert "Install fail2ban and the program of its ban action" in said and "python3-systemd" in said and "127.0.0.1:9" in said, done.output
+        unharmed()
     finally:
-        on(APP, "rm", "/etc/apt/apt.conf.d/99gng-outage")
-    done = play(PROVISION, "--tags", "ufw,fail2ban", "--limit", APP)
-    assert done.code == 0 and done.changed() <= 1, done.output
+        on(APP, "sh", "-ec", NO_OUTAGE)
+    done = play(*arguments)
+    assert done.code == 0, done.output
+    assert on(APP, "dpkg-query", "--show", "--showformat=${db:Status-Abbrev}", "python3-systemd").strip() == "ii"
+    assert play(*arguments).changed() == 0
+    unharmed()
 
 
 def test_a_boot_before_the_confirmation_takes_the_change_back() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 import typing as t
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support import play
 
-from .conftest import await_, lab, on
+from .conftest import await_, killed, lab, on
 from .probing import observations
 from .watching import INVENTORY, WATCH, apply, failing, gets_in, module, ssh
 
@@ -214,6 +215,62 @@ def test_a_change_that_a_killed_run_left_unconfirmed_is_confirmed_by_the_next(de
     assert apply("ssh").code == 0
     time.sleep(REVERT_AFTER + 3)
     assert configuration() == declared
+
+
+def test_a_boot_before_the_confirmation_takes_the_change_back(declared: str) -> None:
+    module("sshd_settings", {"settings": {"Port": 22, "AllowUsers": ["nobody"]}, "require_login": False, "revert_after": 900})
+    assert not gets_in(), "these settings do not lock out, so this test shows nothing"
+    assert configuration() != declared
+    lab("restart", WATCH, timeout=300)
+    await_(gets_in, seconds=60)
+    await_(lambda: configuration() == declared, seconds=10)
+    assert apply("ssh").changed() == 0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("task", "seconds"),
+    [("Let only keys in", 0.2), ("Let only keys in", 0.6), ("Let only keys in", 1.2), ("Open a new connection through the new settings", 0.1)],
+)
+def test_a_run_killed_in_the_middle_is_taken_up_by_the_next(declared: str, task: str, seconds: float) -> None:
+    on(WATCH, "sh", "-c", "rm %s; systemctl reload ssh; sleep 1" % ROLE)
+    variables = json.dumps({"access_role": "ssh", "ssh_revert_after": 20})
+    killed(["tests/lab/playbooks/access.yml", "-e", variables], task=task, seconds=seconds, inventory=INVENTORY)
+    await_(gets_in, seconds=30)
+    assert apply("ssh").code == 0
+    assert configuration() == declared
+    time.sleep(25)
+    assert gets_in()
+    assert configuration() == declared, "the timer of the killed run has taken back what the next one confirmed"
+    assert apply("ssh", "--check").changed() == 0
+
+
+COUNTED = 20
+
+
+@pytest.fixture
+def guarded_by_fail2ban(declared: str) -> t.Iterator[None]:
+    """fail2ban on, for which the machine that runs Ansible is a stranger."""
+    # What the tests before this one were refused is not counted any more.
+    time.sleep(COUNTED)
+    try:
+        done = apply("fail2ban", fail2ban_ignore=[], fail2ban_nginx_jails=[], fail2ban_max_retries=3, fail2ban_find_seconds=COUNTED)
+        assert done.code == 0, done.output
+        yield
+    finally:
+        on(WATCH, "sh", "-c", "fail2ban-client unban --all; systemctl disable --now fail2ban; rm -f /etc/fail2ban/jail.d/gonogo.local", check=False)
+
+
+@pytest.mark.long
+def test_a_login_that_is_shut_out_and_banned_for_it_is_let_in_again(guarded_by_fail2ban: None, declared: str) -> None:
+    done = apply("ssh", ssh_settings={"AllowUsers": ["nobody"]}, ssh_require_login=False, ssh_revert_after=30)
+    jail = on(WATCH, "fail2ban-client", "status", "sshd")
+    assert re.search(r"Total banned:\s+[1-9]", jail), "nobody was banned, so this test shows nothing: " + jail
+    assert done.code != 0
+    assert "The previous settings are back and the host is reachable" in " ".join(done.output.split()), done.output
+    assert gets_in()
+    assert configuration() == declared
+    assert on(WATCH, "fail2ban-client", "get", "sshd", "banip").split() == []
 
 
 def test_established_connections_stay(declared: str) -> None:

@@ -171,6 +171,7 @@ NAT = """\
 -A PREROUTING -p tcp -m tcp --dport 8080 -j REDIRECT --to-ports 80
 -A PREROUTING -p tcp -m multiport --dports 90,91 -j DNAT --to-destination 10.0.0.1
 -A PREROUTING -i lo -p tcp -m tcp --dport 1 -j REDIRECT --to-ports 2
+-A PREROUTING ! -i lo -p tcp -m tcp --dport 2222 -j DNAT --to-destination 10.0.0.2:22
 -A OUTPUT ! -d 127.0.0.0/8 -m addrtype --dst-type LOCAL -j DOCKER
 -A OUTPUT -p tcp -m tcp --dport 3 -j REDIRECT --to-ports 4
 -A POSTROUTING -s 172.28.0.0/24 ! -o docker0 -j MASQUERADE
@@ -186,6 +187,7 @@ def test_redirections():
     assert parse_redirects(NAT.splitlines()) == [
         ("8080", "tcp", "80"),
         ("90,91", "tcp", "10.0.0.1"),
+        ("2222", "tcp", "10.0.0.2:22"),
         ("8443", "tcp", "172.28.0.2:8000"),
         ("514", "udp", "172.28.0.4:514"),
     ]

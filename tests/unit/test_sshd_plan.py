@@ -324,6 +324,78 @@ def test_nothing_is_changed_where_the_files_cannot_be_kept(machine):
         _sshd_host.Guard(run).arm(30, active=False)
 
 
+@pytest.fixture
+def guard(machine):
+    _root, run = machine
+    with open(_sshd_host.MAIN, "w") as file:
+        file.write("before\n")
+    return _sshd_host.Guard(run)
+
+
+def program(root, name, text):
+    (root / "bin" / name).write_text('#!/bin/sh\necho "%s $*" >>%s/told\n%s\n' % (name, root, text))
+    (root / "bin" / name).chmod(0o755)
+
+
+def login_from(address):
+    return Connection(address, 51515, "192.0.2.1", 22, "ops", 1000.0)
+
+
+def test_who_was_shut_out_meanwhile_is_unbanned_once_sshd_is_back(machine, guard):
+    root, _run = machine
+    program(root, "fail2ban-client", "cat; exit 0")
+    guard.arm(30, active=False, notes=_sshd_host.clients(login_from("192.0.2.9")))
+    guard.revert()
+    told = (root / "told").read_text()
+    assert told.count("fail2ban-client") == 1
+    assert told.index("systemctl restart ssh.service") < told.index("fail2ban-client unban 192.0.2.9\n")
+
+
+def test_the_clients_of_a_second_change_are_unbanned_too(machine, guard):
+    root, _run = machine
+    program(root, "fail2ban-client", "exit 0")
+    guard.arm(30, active=False, notes=_sshd_host.clients(login_from("192.0.2.9")))
+    program(root, "systemctl", "exit 0")
+    for address in ("2001:db8::9", "192.0.2.9", "2001:db8::9"):
+        guard.arm(30, active=False, notes=_sshd_host.clients(login_from(address)))
+    guard.arm(30, active=False, notes=_sshd_host.clients(None))
+    guard.revert()
+    told = [line for line in (root / "told").read_text().splitlines() if "unban" in line]
+    assert told == ["fail2ban-client unban 192.0.2.9", "fail2ban-client unban 2001:db8::9"]
+
+
+@pytest.mark.parametrize(("active", "times"), [("exit 3", 1), ("exit 0", 5)])
+def test_a_fail2ban_that_starts_is_asked_again_and_one_that_is_off_is_not(machine, guard, active, times):
+    root, _run = machine
+    guard.arm(30, active=False, notes=_sshd_host.clients(login_from("192.0.2.9")))
+    program(root, "systemctl", active)
+    program(root, "sleep", "exit 0")
+    program(root, "fail2ban-client", "exit 255")
+    guard.revert()
+    assert (root / "told").read_text().count("fail2ban-client unban 192.0.2.9\n") == times
+
+
+@pytest.mark.parametrize(("login", "kept"), [(None, {}), (login_from("--all"), {}), (login_from("UNKNOWN"), {}), (login_from("::1"), {"clients": "::1\n"})])
+def test_what_is_no_address_is_not_unbanned(login, kept):
+    assert _sshd_host.clients(login) == kept
+
+
+def test_a_boot_in_between_takes_a_change_of_sshd_back_too(machine, guard):
+    root, _run = machine
+    guard.arm(30, active=False)
+    unit = (root / "units/gonogo-ssh-revert-at-boot.service").read_text()
+    assert "ConditionPathExists=%s/store/armed\n" % root in unit
+    assert "ExecStart=/bin/sh %s/store/revert\n" % root in unit
+    assert "After=ssh.service ssh.socket fail2ban.service\n" in unit
+    told = (root / "told").read_text()
+    assert told.index("systemctl enable gonogo-ssh-revert-at-boot.service") < told.index("systemd-run")
+    with open(_sshd_host.MAIN, "w") as file:
+        file.write("after\n")
+    assert subprocess.run(["/bin/sh", str(root / "store/revert")], env={"PATH": "%s/bin:/usr/bin:/bin" % root}, check=False).returncode == 0
+    with open(_sshd_host.MAIN) as file:
+        assert file.read() == "before\n"
+
+
 UNITS = """Id=ssh.service
 ActiveState=active
 UnitFileState=enabled

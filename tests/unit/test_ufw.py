@@ -263,6 +263,11 @@ def test_a_rule_past_ufw_is_taken_out_of_the_chain_input(converged, family):
     assert found.commands[-1] == ["ufw", "reload"]
 
 
+def test_a_rule_for_all_but_the_loopback_is_taken_out_of_the_chain_input(converged):
+    found = todo(replace(converged, live={**LIVE, 4: [*LIVE[4], "-A INPUT ! -i lo -j ACCEPT"]}))
+    assert ["iptables", "-D", "INPUT", "!", "-i", "lo", "-j", "ACCEPT"] in found.commands
+
+
 @pytest.mark.parametrize(
     "lines",
     [
@@ -270,6 +275,17 @@ def test_a_rule_past_ufw_is_taken_out_of_the_chain_input(converged, family):
         ["-A INPUT -j ACCEPT"],
         ["-A INPUT ! -p icmp -j ACCEPT"],
         ["-A INPUT -p tcp -m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT"],
+        ["-A INPUT ! -i lo -j ACCEPT"],
+        ["-A INPUT ! -i lo -p tcp -m tcp --dport 99 -j ACCEPT"],
+        ["-A INPUT -m conntrack ! --ctstate INVALID -j ACCEPT"],
+        ["-A INPUT -m conntrack ! --ctstate RELATED,ESTABLISHED -j ACCEPT"],
+        ["-A INPUT -m state ! --state ESTABLISHED -j ACCEPT"],
+        ["-A INPUT -m conntrack ! --ctstate DNAT -j ACCEPT"],
+        ["-A INPUT -m conntrack --ctstate DNAT -j ACCEPT"],
+        ["-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT"],
+        ["-A INPUT -m state --state UNTRACKED -j ACCEPT"],
+        ["-A INPUT -m conntrack --ctstate NEW -m conntrack ! --ctstate INVALID -j ACCEPT"],
+        ['-A INPUT -m comment --comment "not -i lo , nor --state ESTABLISHED" -j ACCEPT'],
         ["-A INPUT -j OTHER", "-A OTHER -s 10.0.0.0/8 -p tcp -m tcp --dport 99 -j ACCEPT"],
         ["-A INPUT -j ufw-before-input", "-A ufw-before-input -p tcp -m tcp --dport 99 -j ACCEPT"],
         ["-A INPUT -g OTHER", "-A OTHER -j THIRD", "-A THIRD -i eth0 -j ACCEPT", "-A THIRD -j OTHER"],
@@ -287,6 +303,10 @@ def test_what_lets_connections_in_past_ufw(lines):
         "-A INPUT -p esp -j ACCEPT",
         "-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         "-A INPUT -m state --state ESTABLISHED -j ACCEPT",
+        "-A INPUT -m conntrack --ctstate INVALID -j ACCEPT",
+        "-A INPUT -m conntrack ! --ctstate NEW -j ACCEPT",
+        "-A INPUT -m conntrack ! --ctstate NEW -m conntrack ! --ctstate INVALID -j ACCEPT",
+        "-A INPUT -i lo -m conntrack ! --ctstate INVALID -j ACCEPT",
         "-A INPUT -s 203.0.113.5/32 -j DROP",
         "-A OUTPUT -j ACCEPT",
         "-A OTHER -j ACCEPT",

@@ -95,6 +95,29 @@ def test_nothing_is_changed_where_the_way_back_cannot_be_armed(store, program):
     machine.broken = program
     with pytest.raises(FirewallError, match="nothing was changed"):
         Guard(machine).arm(60, active=True)
+    # Otherwise the next boot would put back what nobody has changed.
+    assert not (store / "armed").exists()
+
+
+def test_what_is_kept_in_part_is_put_back_by_no_boot(store):
+    machine = Machine()
+    Guard(machine).arm(60, active=True)
+    # As a boot, or a run that was killed, leaves it.
+    machine.active, machine.broken = False, "cp"
+    with pytest.raises(FirewallError, match="nothing was changed"):
+        Guard(machine).arm(60, active=True)
+    assert not (store / "armed").exists()
+
+
+def test_an_unconfirmed_change_that_loses_its_timer_is_taken_back_at_once(store):
+    machine = Machine()
+    guard = Guard(machine)
+    guard.arm(60, active=True)
+    machine.broken = "systemd-run"
+    machine.ran.clear()
+    with pytest.raises(FirewallError, match="what an earlier run left unconfirmed is taken back, systemd-run cannot arm the way back"):
+        guard.arm(60, active=True)
+    assert "/bin/sh %s/revert" % store in machine.ran
 
 
 def test_a_second_change_goes_back_to_before_the_first(store):

@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass
 
 from .._exposure import ANY, Rule
-from .._ufw import Wanted, bypasses, plan, reached
+from .._ufw import Wanted, bypasses, of_loopback, plan, reached
 from .._ufw_host import FirewallError, Host
 from ._base import Observation, Probe, ProbeError, finished, output_of
 from ._docker import parse_unit
@@ -174,7 +174,7 @@ def parse_redirects(lines: t.Sequence[str]) -> list[tuple[str, str, str]]:
     for line in reached(lines, "PREROUTING"):
         target = re.search(r" -j (DNAT|REDIRECT)(?: --to-(?:destination|ports?) (\S+))?", line)
         address = re.search(r"(! )?-d (\S+?)(?:/\d+)?(?= )", line)
-        if not target or " -i lo " in line or (address and not address.group(1) and _is_loopback(address.group(2))):
+        if not target or of_loopback(line) or (address and not address.group(1) and _is_loopback(address.group(2))):
             continue
         ports = re.search(r" --dports? (\S+)", line)
         protocol = re.search(r" -p (\S+)", line)
