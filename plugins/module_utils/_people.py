@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ._authorized_keys import Key, KeyLineError, parse_key
 
-__all__ = ["ADMIN", "DEPLOY", "DOCKER", "EVERYTHING", "OPERATOR", "PRIVILEGED", "PeopleError", "Person", "people_of", "person_from"]
+__all__ = ["ADMIN", "DEPLOY", "DOCKER", "EVERYTHING", "OPERATOR", "PRIVILEGED", "ROOT", "PeopleError", "Person", "people_of", "person_from"]
 
 PRESENT, ABSENT = "present", "absent"
 ADMIN, OPERATOR, DEPLOY, LOGIN = "admin", "operator", "deploy", "login"

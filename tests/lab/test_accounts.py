@@ -140,6 +140,28 @@ def test_who_leaves_is_gone_with_processes_keys_jobs_and_rights(declared: str, k
     on(WATCH, "rm", "-r", "/home/ada")
 
 
+def test_who_comes_back_gets_in_again_and_has_the_home_of_before(declared: str, key: pathlib.Path) -> None:
+    ada = {"name": "ada", "keys": [key.with_suffix(".pub").read_text().strip()]}
+    assert apply("accounts", accounts_users=[ops(), deploy(), ada]).code == 0
+    on(WATCH, "su", "ada", "-c", "echo mine >~/file")
+    assert apply("accounts").code == 0
+    assert on(WATCH, "stat", "--format", "%U", "/home/ada").strip() == "root"
+    seen = apply("accounts", "--check", accounts_users=[ops(), deploy(), ada])
+    assert seen.code == 0 and seen.changed() > 0, seen.output
+    done = apply("accounts", accounts_users=[ops(), deploy(), ada])
+    assert done.code == 0, done.output
+    assert on(WATCH, "stat", "--format", "%U %G", "/home/ada", "/home/ada/.ssh").split() == ["ada"] * 4
+    assert gets_in("ada", str(key))
+    assert apply("accounts", accounts_users=[ops(), deploy(), ada]).changed() == 0
+    # The same by hand, with the account there.
+    on(WATCH, "chown", "root:root", "/home/ada", "/home/ada/.ssh")
+    assert not gets_in("ada", str(key))
+    assert apply("accounts", "--check", accounts_users=[ops(), deploy(), ada]).changed() > 0
+    assert apply("accounts", accounts_users=[ops(), deploy(), ada]).code == 0
+    assert gets_in("ada", str(key))
+    assert apply("accounts", accounts_remove_home=True).code == 0
+
+
 def test_the_home_of_who_leaves_goes_where_that_is_wanted(declared: str, key: pathlib.Path) -> None:
     ada = {"name": "ada", "keys": [key.with_suffix(".pub").read_text().strip()]}
     assert apply("accounts", accounts_users=[ops(), deploy(), ada]).code == 0

@@ -220,6 +220,7 @@ def state(**changes):
         "sudoers": sudoers_text(people(OPS)),
         "foreign": {},
         "included": True,
+        "homes": {},
         "shells": {"/bin/bash"},
         "uid_min": 1000,
         "now": 20000 * 86400.0,
@@ -293,6 +294,30 @@ def test_the_key_of_the_control_host_stays_and_no_other_one_that_looks_like_it()
         assert plan(state(accounts=ALONE, keys={"ops": [KEY, line]}), people(OPS), "192.0.2.13").reasons == ["authorized keys of ops differ"]
     kept = plan(state(accounts=ALONE, keys={"ops": [DRIFT]}), people(OPS), "192.0.2.13").authorized
     assert kept == [{"user": "ops", "key": "%s\n%s\n" % (KEY, DRIFT), "new": False}]
+
+
+def test_a_home_that_is_not_its_owners_is_given_back():
+    homes = {"/home/ops": 0, "/home/ops/.ssh": 1002}
+    todo = plan(state(accounts=ALONE, homes={"ops": homes}), people(OPS))
+    assert todo.homes == [{"path": path, "user": "ops", "gid": 1000, "new": False} for path in homes]
+    assert todo.reasons == ["/home/ops does not belong to ops", "/home/ops/.ssh does not belong to ops"]
+    assert todo.users == [] and todo.authorized == []
+    own = plan(state(accounts=ALONE, homes={"ops": {"/home/ops": 1000, "/home/ops/.ssh": 0}}), people(OPS))
+    assert [one["path"] for one in own.homes] == ["/home/ops/.ssh"]
+    assert plan(state(accounts=ALONE, homes={"ops": dict.fromkeys(homes, 1000)}), people(OPS)).reasons == []
+
+
+def test_who_comes_back_gets_the_home_that_was_kept():
+    todo = plan(state(accounts=ALONE, homes={"eve": {"/home/eve": 0, "/home/eve/.ssh": 4711}}), people(OPS, {"name": "eve", "keys": [OTHER]}))
+    assert todo.homes == [{"path": path, "user": "eve", "gid": None, "new": True} for path in ("/home/eve", "/home/eve/.ssh")]
+
+
+def test_a_home_that_belongs_to_somebody_else_is_taken_from_nobody():
+    with pytest.raises(AccountsError, match="ops has the home /home/ops, which belongs to ada"):
+        plan(state(accounts=ALONE, homes={"ops": {"/home/ops": 1001, "/home/ops/.ssh": 1001}}), people(OPS))
+    # The number of who went was given to somebody else; the home is its owner's all the same.
+    todo = plan(state(accounts=ALONE, homes={"ops": {"/home/ops": 1000, "/home/ops/.ssh": 1001}}), people(OPS))
+    assert [one["path"] for one in todo.homes] == ["/home/ops/.ssh"]
 
 
 def test_other_files_of_sudo_go_where_they_speak_of_declared_people_alone():
@@ -398,6 +423,7 @@ def test_its_shell_stays():
 @pytest.fixture
 def etc(tmp_path, monkeypatch):
     monkeypatch.setattr(_accounts_host, "_ETC", str(tmp_path))
+    monkeypatch.setattr(_accounts_host, "_HOMES", str(tmp_path / "home"))
     for name, text in {
         "passwd": PASSWD.replace("/home/", "%s/home/" % tmp_path),
         "shadow": SHADOW,
@@ -432,6 +458,18 @@ def test_the_state_of_a_host(etc):
     assert asked == ["/etc/sudoers.d/id", "/etc/sudoers.d/ops"]
     assert found.foreign["/etc/sudoers.d/ops"] == {"ops"}
     assert (found.included, found.sudoers, found.uid_min, found.shells) == (True, "", 1000, {"/bin/bash"})
+
+
+def test_whose_the_homes_are_is_seen(etc):
+    mine = os.getuid()
+    (etc / "home/kept").mkdir()
+    (etc / "home/kept/.ssh").symlink_to(etc)
+    (etc / "home/grace").symlink_to(etc)
+    (etc / "passwd").write_text((etc / "passwd").read_text() + "far:x:1010:1010::/srv/far:/bin/sh\n")
+    users = [{"name": name, "keys": [OTHER]} for name in ("kept", "grace", "ada", "far")] + [dict(OPS, name="root")]
+    found = read_state(people(OPS, *users), lambda command: OF_OPS).homes
+    ops = {str(etc / "home/ops"): mine, str(etc / "home/ops/.ssh"): mine}
+    assert found == {"ops": ops, "kept": {str(etc / "home/kept"): mine}, "grace": {}, "ada": {}, "far": {}}
 
 
 def test_a_file_of_sudo_that_others_may_write_is_written_anew(etc):
