@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import subprocess
 import sys
@@ -38,6 +39,32 @@ def await_(look: t.Callable[[], t.Any], *, seconds: float) -> t.Any:
             return seen
         assert time.monotonic() < end, "not within %.0f s" % seconds
         time.sleep(0.05)
+
+
+NO_SOURCES = """
+cp -a /etc/apt /root/apt
+sed -i 's#^URIs:.*#URIs: http://127.0.0.1:9/debian#' /etc/apt/sources.list.d/*.sources
+rm -rf /var/lib/apt/lists/*
+touch -d '3 days ago' /var/lib/apt/lists /var/lib/apt/periodic/update-success-stamp
+mv /var/cache/apt/archives /root/archives
+mkdir -p /var/cache/apt/archives/partial
+"""
+SOURCES = """
+rm -rf /etc/apt /var/cache/apt/archives
+mv /root/apt /etc/apt
+mv /root/archives /var/cache/apt/archives
+apt-get update -qq
+"""
+
+
+@contextlib.contextmanager
+def outage(host: str) -> t.Iterator[None]:
+    """Every package source of a host leads nowhere, and what apt had of them is gone or old."""
+    on(host, "sh", "-euc", NO_SOURCES)
+    try:
+        yield
+    finally:
+        on(host, "sh", "-c", SOURCES)
 
 
 def containers() -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import ROOT, play
 
-from .conftest import lab, on
+from .conftest import lab, on, outage
 from .probing import error, value
 from .watching import INVENTORY, WATCH, apply, failing, gets_in, ssh
 
@@ -160,6 +160,23 @@ def test_who_comes_back_gets_in_again_and_has_the_home_of_before(declared: str, 
     assert apply("accounts", accounts_users=[ops(), deploy(), ada]).code == 0
     assert gets_in("ada", str(key))
     assert apply("accounts", accounts_remove_home=True).code == 0
+
+
+def test_without_package_sources_who_leaves_is_taken_away_and_what_is_missing_is_named(declared: str, key: pathlib.Path) -> None:
+    ada = {"name": "ada", "keys": [key.with_suffix(".pub").read_text().strip()]}
+    assert apply("accounts", accounts_users=[ops(), deploy(), ada]).code == 0
+    with outage(WATCH):
+        done = play("playbooks/provision.yml", "--tags", "accounts", "-e", '{"accounts_remove_home": true}', inventory=INVENTORY)
+        assert done.code == 0, done.output
+        assert "ada" not in access()
+        assert apply("accounts").changed() == 0
+        on(WATCH, "dpkg", "--remove", "--force-depends", "procps")
+        done = apply("accounts")
+        said = " ".join(done.output.split())
+        assert done.code != 0 and "procps could not be installed, and what runs was left alone" in said and "os_apt_mirror" in said, done.output
+        assert access() == declared
+    done = apply("accounts")
+    assert (done.code, done.changed()) == (0, 1), done.output
 
 
 def test_the_home_of_who_leaves_goes_where_that_is_wanted(declared: str, key: pathlib.Path) -> None:

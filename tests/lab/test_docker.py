@@ -14,7 +14,8 @@ import yaml
 
 from tests.support import ROOT, Played, Project, copied_project, play
 
-from .conftest import await_, containers, lab, on, take_away
+from .breaks import compose_package
+from .conftest import await_, containers, lab, on, outage, take_away
 
 HOST = "lab-watch"
 PROVISION, VERIFY, DEPLOY = "playbooks/provision.yml", "playbooks/verify.yml", "playbooks/deploy.yml"
@@ -268,33 +269,17 @@ def test_a_version_below_the_threshold_is_refused_with_the_variable(role: Played
 
 # Outages and killed runs
 
-NO_SOURCES = """
-cp -a /etc/apt /root/apt
-sed -i 's#^URIs:.*#URIs: http://127.0.0.1:9/debian#' /etc/apt/sources.list.d/*.sources
-rm -rf /var/lib/apt/lists/*
-"""
-SOURCES = """
-rm -rf /etc/apt /var/cache/apt/archives
-mv /root/apt /etc/apt
-mv /root/archives /var/cache/apt/archives
-apt-get update -qq
-"""
-
 
 def test_without_its_package_source_a_host_converges_and_its_engine_runs_on(role: Played, one: Project) -> None:
-    """Every source leads nowhere, and what apt knows of them is gone."""
     running = engine()
-    on(HOST, "sh", "-euc", NO_SOURCES)
-    try:
+    with outage(HOST):
         assert applied(one).changed() == 0
-        on(HOST, "sh", "-c", "mv /var/cache/apt/archives /root/archives; mkdir -p /var/cache/apt/archives/partial; dpkg --remove docker-compose")
+        on(HOST, "dpkg", "--remove", compose_package(HOST))
         done = one.play(PROVISION, *TAGS)
         assert done.code != 0
         assert "Docker could not be installed, and nothing that runs was touched" in " ".join(done.output.split())
         assert "/etc/apt" in done.output
         assert engine() == running
-    finally:
-        on(HOST, "sh", "-c", SOURCES)
     assert applied(one).changed() == 1
     assert not unmet(one.play(VERIFY))
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support import play
 
-from .conftest import await_, lab, on
+from .conftest import await_, lab, on, outage
 from .probing import observations
 from .watching import INVENTORY, WATCH, apply, failing, gets_in, module, ssh
 
@@ -90,6 +90,12 @@ def test_after_the_role_every_item_passes_and_a_second_run_changes_nothing(secur
     assert (again.code, again.changed()) == (0, 0), again.output
     assert apply("ssh", "--check", "--diff").changed() == 0
     assert configuration() == secured
+
+
+def test_without_package_sources_there_is_nothing_to_change(declared: str) -> None:
+    with outage(WATCH):
+        again = apply("ssh")
+    assert (again.code, again.changed()) == (0, 0), again.output
 
 
 def test_a_match_block_of_another_file_lets_no_password_in(declared: str) -> None:
