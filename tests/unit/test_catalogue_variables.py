@@ -71,6 +71,8 @@ def evaluated(node):
         return "".join(str(evaluated(one)) for one in node.nodes)
     if isinstance(node, jinja2.nodes.Filter) and node.name == "default":
         return evaluated(node.node)
+    if isinstance(node, jinja2.nodes.CondExpr):
+        return evaluated(node.expr1)
     return node.as_const()
 
 
@@ -170,6 +172,15 @@ def test_the_page_has_the_default_of_the_templates(name):
         assert re.fullmatch("`.+`", written)
         text = written[1:-1]
         assert (text if isinstance(defaults[0], str) else yaml.safe_load(text)) == defaults[0]
+
+
+def test_what_the_role_deploy_writes_is_looked_for_where_it_writes_it():
+    """Each path of a release begins with the directory of the releases, which a project may have elsewhere."""
+    (own,) = (row for name, row in OF_ROLES.items() if name == "deploy_directory")
+    assert own[0] == "`/opt/gonogo/PROJECT`"
+    for name, item in ITEMS.items():
+        for text in templates(item.get("with", {})):
+            assert "/current" not in text or "deploy_directory" in variables(text), "%s: %s" % (name, text)
 
 
 @pytest.mark.parametrize("name", OWN)
