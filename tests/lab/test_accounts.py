@@ -96,6 +96,22 @@ def test_what_no_role_may_mend_fails_its_item_alone(declared: str, key: pathlib.
     assert failing() == usual
 
 
+def test_what_cloud_init_leaves_to_root_goes_where_root_is_declared_without_keys(declared: str, key: pathlib.Path) -> None:
+    command = """command="echo 'Please login as the user \\"debian\\" rather than the user \\"root\\".';echo;sleep 10;exit 142\""""
+    line = "no-port-forwarding,no-agent-forwarding,no-X11-forwarding,%s %s" % (command, key.with_suffix(".pub").read_text())
+    on(WATCH, "sh", "-c", "install -d -m 700 /root/.ssh; cat >/root/.ssh/authorized_keys", given=line)
+    try:
+        assert "accounts.declared" in failing()
+        users = [ops(), deploy(), {"name": "root", "role": "admin", "keys": []}]
+        done = apply("accounts", accounts_users=users)
+        assert (done.code, done.changed()) == (0, 1), done.output
+        assert on(WATCH, "cat", "/root/.ssh/authorized_keys") == ""
+        assert apply("accounts", accounts_users=users).changed() == 0
+        assert "accounts.declared" not in failing()
+    finally:
+        on(WATCH, "rm", "-f", "/root/.ssh/authorized_keys")
+
+
 def test_everything_at_once_is_asked_of_the_host(declared: str) -> None:
     people = {"people": [], "control": ""}
     found = value(WATCH, "accounts", fact="surplus", declared=people)

@@ -296,6 +296,21 @@ def test_the_key_of_the_control_host_stays_and_no_other_one_that_looks_like_it()
     assert kept == [{"user": "ops", "key": "%s\n%s\n" % (KEY, DRIFT), "new": False}]
 
 
+CLOUD_INIT = """no-port-forwarding,command="echo 'Please login as the user \\"debian\\" rather than the user \\"root\\".';echo;sleep 10;exit 142" """ + KEY
+
+
+@pytest.mark.parametrize("lines", [[CLOUD_INIT], [KEY], ["nonsense"]])
+def test_root_declared_without_keys_loses_what_it_has(lines):
+    root = {"name": "root", "role": "admin", "keys": []}
+    todo = plan(state(accounts=ALONE, keys={"ops": [KEY], "root": lines}), people(OPS, root))
+    assert todo.authorized == [{"user": "root", "key": "", "new": False}]
+    assert todo.reasons == ["authorized keys of root differ"]
+    assert (todo.users, todo.homes, todo.sudoers) == ([], [], None)
+    assert plan(state(accounts=ALONE, keys={"ops": [KEY], "root": []}), people(OPS, root)).reasons == []
+    # Who logs in as root by that key goes on doing so.
+    assert "from root, by which it logged in" in locked_out([OPS, root], login="root", keys={"ops": [KEY], "root": [KEY]})
+
+
 def test_a_home_that_is_not_its_owners_is_given_back():
     homes = {"/home/ops": 0, "/home/ops/.ssh": 1002}
     todo = plan(state(accounts=ALONE, homes={"ops": homes}), people(OPS))
@@ -551,6 +566,16 @@ def test_undeclared_keys_are_named_by_fingerprint(host, etc):
     assert value("keys")[-1] == "ops: ssh-ed25519 " + FINGERPRINT, "who is not declared has no declared key"
     file.write_text(KEY.replace("laptop", "desk"))
     assert value("keys", OPS) == ["ops: ssh-ed25519 " + FINGERPRINT], "the whole line is declared"
+
+
+def test_the_key_that_cloud_init_leaves_to_root_is_named(host, etc):
+    (etc / "passwd").write_text((etc / "passwd").read_text().replace(":/root:", ":%s/root:" % etc))
+    (etc / "root/.ssh").mkdir(parents=True)
+    (etc / "root/.ssh/authorized_keys").write_text(CLOUD_INIT + "\n")
+    root = {"name": "root", "role": "admin", "keys": []}
+    assert value("keys", OPS, root) == ["root: ssh-ed25519 " + FINGERPRINT]
+    (etc / "root/.ssh/authorized_keys").write_text("")
+    assert value("keys", OPS, root) == []
 
 
 def test_a_key_with_more_rights_than_declared_is_undeclared(host, etc):
