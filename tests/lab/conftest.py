@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -39,6 +41,15 @@ def await_(look: t.Callable[[], t.Any], *, seconds: float) -> t.Any:
             return seen
         assert time.monotonic() < end, "not within %.0f s" % seconds
         time.sleep(0.05)
+
+
+def killed_when(command: t.Sequence[str], ready: t.Callable[[], t.Any], *, seconds: float = 120) -> None:
+    """Start a run, and kill it, with its connections, as soon as `ready`."""
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as run:
+        try:
+            await_(ready, seconds=seconds)
+        finally:
+            os.killpg(run.pid, signal.SIGKILL)
 
 
 NO_SOURCES = """

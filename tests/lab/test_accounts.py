@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import subprocess
 import typing as t
@@ -10,7 +11,7 @@ import pytest
 
 from tests.support import ROOT, play
 
-from .conftest import lab, on, outage
+from .conftest import killed_when, lab, on, outage
 from .probing import error, value
 from .watching import INVENTORY, WATCH, apply, failing, gets_in, ssh
 
@@ -265,6 +266,28 @@ def test_a_mistake_is_named_before_any_host_is_touched(declared: str, tmp_path: 
     done = play("playbooks/provision.yml", "--tags", "accounts", "-e", "@%s" % users, inventory=INVENTORY)
     assert done.code != 0
     assert "no host was touched" in done.output and "entry 1 has name 'Ada'" in done.output, done.output
+
+
+def test_a_run_that_was_killed_is_finished_by_the_next_one(declared: str, key: pathlib.Path) -> None:
+    """Killed as soon as a new account is there, and as soon as one that goes has expired."""
+    users = [ops(), deploy(), {"name": "ada", "role": "admin", "keys": [key.with_suffix(".pub").read_text().strip()]}]
+
+    def command(**variables: t.Any) -> list[str]:
+        given = json.dumps({"access_role": "accounts", **variables})
+        return ["ansible-playbook", "tests/lab/playbooks/access.yml", "-i", INVENTORY, "-e", given]
+
+    killed_when(command(accounts_users=users), lambda: on(WATCH, "id", "ada", check=False))
+    assert not gets_in("ada", str(key)), "the run had come to its end"
+    assert apply("accounts", accounts_users=users).code == 0
+    assert gets_in("ada", str(key))
+    assert apply("accounts", accounts_users=users).changed() == 0
+
+    killed_when(command(accounts_remove_home=True), lambda: on(WATCH, "sh", "-c", "getent shadow ada | cut -d: -f8").strip())
+    assert "ada" in on(WATCH, "id", "ada"), "the run had come to its end"
+    assert not gets_in("ada", str(key))
+    assert apply("accounts", accounts_remove_home=True).code == 0
+    assert access() == declared
+    assert apply("accounts").changed() == 0
 
 
 def test_an_interrupted_removal_is_finished_by_the_next_run(declared: str, key: pathlib.Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import typing as t
 
@@ -15,7 +14,7 @@ import yaml
 from tests.support import ROOT, Played, Project, copied_project, play
 
 from .breaks import compose_package
-from .conftest import await_, containers, lab, on, outage, take_away
+from .conftest import containers, killed_when, lab, on, outage, take_away
 
 HOST = "lab-watch"
 PROVISION, VERIFY, DEPLOY = "playbooks/provision.yml", "playbooks/verify.yml", "playbooks/deploy.yml"
@@ -284,22 +283,13 @@ def test_without_its_package_source_a_host_converges_and_its_engine_runs_on(role
     assert not unmet(one.play(VERIFY))
 
 
-def _killed_when(project: Project, ready: t.Callable[[], t.Any], seconds: float = 120) -> None:
-    """Provision, and kill the run, with its connections, as soon as `ready`."""
-    command = ["ansible-playbook", PROVISION, "-i", str(project.inventory), *TAGS]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as run:
-        try:
-            await_(ready, seconds=seconds)
-        finally:
-            os.killpg(run.pid, signal.SIGKILL)
-
-
 @pytest.mark.long
 def test_a_run_that_was_killed_converges_next_time(bare: Project, one: Project) -> None:
     """Killed while packages are installed, and once the file was written."""
     lab("reset", HOST)
-    _killed_when(one, lambda: on(HOST, "sh", "-c", "pgrep -x dpkg || true").strip())
-    _killed_when(one, lambda: on(HOST, "sh", "-c", "ls /etc/docker/daemon.json 2>/dev/null || true").strip())
+    command = ["ansible-playbook", PROVISION, "-i", str(one.inventory), *TAGS]
+    killed_when(command, lambda: on(HOST, "sh", "-c", "pgrep -x dpkg || true").strip())
+    killed_when(command, lambda: on(HOST, "sh", "-c", "ls /etc/docker/daemon.json 2>/dev/null || true").strip())
     assert applied(one).changed() > 0
     assert applied(one).changed() == 0
     assert not unmet(one.play(VERIFY))
