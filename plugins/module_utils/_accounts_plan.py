@@ -181,7 +181,7 @@ def keys_in(lines: t.Sequence[str]) -> list[Key]:
 
 
 def is_controls(key: Key, control: str) -> bool:
-    """Whether role drift has written this key, for a control host at that address."""
+    """Whether this key looks like the one that role drift writes, for a control host at that address, which alone knows its key."""
     return bool(control) and key.comment == DRIFT and key.options == 'from="%s",restrict' % control
 
 

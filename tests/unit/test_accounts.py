@@ -599,6 +599,8 @@ def test_the_key_of_the_control_host_is_known(host, etc):
     with (etc / "home/ops/.ssh/authorized_keys").open("a") as file:
         file.write(DRIFT + "\n")
     assert value("keys", OPS, control="192.0.2.13") == []
+    asked = {"fact": "keys", "group": "docker", "declared": declared(OPS, control="192.0.2.13")}
+    assert probe.AccountsProbe({}).observe(asked).evidence.endswith("; taken for the control host's: %s of ops" % FINGERPRINT)
     assert value("keys", OPS, control="192.0.2.14") == ["ops: ssh-ed25519 " + FINGERPRINT]
 
 
