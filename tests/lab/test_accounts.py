@@ -269,14 +269,14 @@ def test_a_mistake_is_named_before_any_host_is_touched(declared: str, tmp_path: 
 
 
 def test_a_run_that_was_killed_is_finished_by_the_next_one(declared: str, key: pathlib.Path) -> None:
-    """Killed as soon as a new account is there, and as soon as one that goes has expired."""
+    """Killed as soon as the rights of a new account are written, and as soon as one that goes has expired."""
     users = [ops(), deploy(), {"name": "ada", "role": "admin", "keys": [key.with_suffix(".pub").read_text().strip()]}]
 
     def command(**variables: t.Any) -> list[str]:
         given = json.dumps({"access_role": "accounts", **variables})
         return ["ansible-playbook", "tests/lab/playbooks/access.yml", "-i", INVENTORY, "-e", given]
 
-    killed_when(command(accounts_users=users), lambda: on(WATCH, "id", "ada", check=False))
+    killed_when(command(accounts_users=users), lambda: on(WATCH, "grep", "-s", "^ada ", "/etc/sudoers.d/zz-gonogo", check=False))
     assert not gets_in("ada", str(key)), "the run had come to its end"
     assert apply("accounts", accounts_users=users).code == 0
     assert gets_in("ada", str(key))
