@@ -198,6 +198,19 @@ def test_a_variable_of_a_role_is_one_with_the_default_that_items_assume(name):
     assert default == (NONE if "lookup(" in own or own == "{{ }}" else "`%s`" % _as_written(own))
 
 
+@pytest.mark.parametrize("name", OF_ROLES)
+def test_the_role_itself_has_the_default_that_items_assume(name):
+    default, _meaning, role = OF_ROLES[name]
+    file = ROOT / "roles" / role.strip("`") / "defaults" / "main.yml"
+    own = yaml.safe_load(file.read_text(encoding="utf-8")).get(name, NONE)
+    if default == NONE:
+        assert own == NONE or "lookup(" in str(own)
+    else:
+        # A template of one variable is written as the page writes that variable.
+        text = re.sub(r"{{ (\w+) }}", lambda match: WRITTEN[match[1]], str(own))
+        assert default == "`%s`" % text
+
+
 def _as_written(default):
     return re.sub(r"<(\w+)>", lambda name: WRITTEN[name[1]], str(default))
 
