@@ -9,7 +9,7 @@ import pathlib
 import pytest
 import yaml
 
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._packages import OutageError, failure, installed, is_unlisted, question
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._packages import ENVIRONMENT, OutageError, failure, installed, is_unlisted, question
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -39,6 +39,13 @@ def test_the_failure_names_packages_reason_and_mend():
 
 def test_a_bare_host_in_a_dry_run():
     assert is_unlisted("No package matching 'nginx' is available") and not is_unlisted("Failed to update apt cache: unknown reason")
+
+
+def test_no_task_that_asks_apt_has_needrestart_restart_what_runs():
+    for role in ("os", "docker"):
+        tasks = yaml.safe_load((ROOT / "roles" / role / "tasks" / "install.yml").read_text())
+        blocks = [task for task in tasks if "ansible.builtin.apt" in str(task)]
+        assert blocks and all(task["environment"] == ENVIRONMENT for task in blocks)
 
 
 def test_no_role_but_os_and_docker_asks_apt_itself():
