@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 import typing as t
 
 from . import _authorized_keys as keys
 from ._accounts import Accounts, AccountsError, Grant, parse_accounts, parse_sources, parse_sudoers, speaks_of
 from ._accounts_plan import SUDOERS, State
-from ._people import Person
+from ._people import ROOT, Person
 
 __all__ = ["Ask", "grants", "read_accounts", "read_state", "require_own_accounts"]
 
 _ETC = "/etc"
+_HOMES = "/home"
 _LARGEST = 16 * 1024 * 1024
 
 Ask = t.Callable[[t.Sequence[str]], str]
@@ -57,11 +59,33 @@ def read_state(people: t.Sequence[Person], ask: Ask) -> State:
         keys=lines,
         sudoers=_own_sudoers(),
         foreign=_foreign(ask),
+        homes={person.name: _homes(person.name, accounts) for person in people if person.present and person.name != ROOT},
         included=re.search(r"^[@#]includedir\s+/etc/sudoers\.d/?\s*$", _text("sudoers"), re.MULTILINE) is not None,
         shells={person.shell for person in people if os.access(person.shell, os.X_OK)},
         uid_min=int((re.findall(r"^UID_MIN\s+(\d+)", _text("login.defs", missing=""), re.MULTILINE) or ["1000"])[0]),
         now=time.time(),
     )
+
+
+def _homes(name: str, accounts: Accounts) -> dict[str, int]:
+    """A home below /home and its .ssh, as far as they are directories, and whose they are; elsewhere, role accounts has taken none from anybody.
+
+    A link is no directory here: its owner may have it lead anywhere.
+    """
+    account = accounts.accounts.get(name)
+    home = account.home if account else os.path.join(_HOMES, name)
+    found: dict[str, int] = {}
+    for path in (home, os.path.join(home, ".ssh")) if os.path.dirname(home) == _HOMES else ():
+        try:
+            status = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            break
+        except OSError as error:
+            raise AccountsError("cannot look at %s: %s" % (path, error.strerror)) from None
+        if not stat.S_ISDIR(status.st_mode):
+            break
+        found[path] = status.st_uid
+    return found
 
 
 def _own_sudoers() -> str:

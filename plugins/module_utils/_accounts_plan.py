@@ -36,6 +36,7 @@ class State:
     :ivar sudoers: text of the role's own file, "" where it is absent.
     :ivar foreign: the other files of its directory, and the names that each one speaks of; None where it says anything else too.
     :ivar included: whether sudo reads that directory.
+    :ivar homes: of the people, each directory below /home that is a home, or its .ssh, and the uid it belongs to; also of who has no account yet.
     :ivar shells: those of the people's shells that are there.
     :ivar uid_min: the first number of a person (login.defs(5), UID_MIN).
     :ivar now: seconds since the epoch.
@@ -46,6 +47,7 @@ class State:
     sudoers: str
     foreign: t.Mapping[str, t.Optional[t.Collection[str]]]
     included: bool
+    homes: t.Mapping[str, t.Mapping[str, int]]
     shells: t.Collection[str]
     uid_min: int
     now: float
@@ -58,6 +60,7 @@ class Plan:
     :ivar groups: groups to make.
     :ivar sudoers: new text of the role's file, None where it stays.
     :ivar users: name, comment, shell, groups and whether it is new, for each account to make or change.
+    :ivar homes: path, user, gid and whether the account is new, for each directory to give back to its owner.
     :ivar authorized: user, all of its keys as one text, and whether the account is new.
     :ivar surplus: files of sudoers.d that speak of people alone, of whom the role's own file says all.
     :ivar gone: name, uid and home of each account to take away.
@@ -67,6 +70,7 @@ class Plan:
     groups: t.Sequence[str]
     sudoers: t.Optional[str]
     users: t.Sequence[t.Mapping[str, t.Any]]
+    homes: t.Sequence[t.Mapping[str, t.Any]]
     authorized: t.Sequence[t.Mapping[str, t.Any]]
     surplus: t.Sequence[str]
     gone: t.Sequence[t.Mapping[str, t.Any]]
@@ -88,13 +92,14 @@ def plan(state: State, people: t.Sequence[Person], control: str = "") -> Plan:
     text = sudoers_text(present)
     if text != state.sudoers:
         reasons.append("%s differs" % SUDOERS)
+    homes = [entry for person in present if person.name != ROOT for entry in _homes(state, person, reasons)]
     keys = [entry for person in present for entry in _keys(state, person, control, reasons)]
     names = {person.name for person in people}
     surplus = [path for path, spoken in state.foreign.items() if spoken and set(spoken) <= names]
     reasons += ["%s speaks of declared people" % path for path in surplus]
     gone = [_going(state, name) for name in _surplus_people(state, people)]
     reasons += ["account %s is to go" % one["name"] for one in gone]
-    return Plan(groups, text if text != state.sudoers else None, users, keys, surplus, gone, reasons)
+    return Plan(groups, text if text != state.sudoers else None, users, homes, keys, surplus, gone, reasons)
 
 
 def _check(state: State, present: t.Sequence[Person]) -> None:
@@ -137,6 +142,23 @@ def _unlike(state: State, person: Person, account: t.Optional[Account], groups: 
     return found
 
 
+def _homes(state: State, person: Person, reasons: list[str]) -> list[dict[str, t.Any]]:
+    """The directories that sshd reads the keys of an account in, as that account, and that are another's: a home that was kept for root alone."""
+    account = state.accounts.accounts.get(person.name)
+    found = []
+    for path, owner in state.homes.get(person.name, {}).items():
+        if account and owner == account.uid:
+            continue
+        others = [name for name in state.accounts.with_uid(owner) if owner != 0]
+        if others and not path.endswith("/.ssh"):
+            raise AccountsError(
+                "%s has the home %s, which belongs to %s; nobody is let in there by a key. Give it to its owner (chown)" % (person.name, path, others[0])
+            )
+        reasons.append("%s does not belong to %s" % (path, person.name))
+        found.append({"path": path, "user": person.name, "gid": account.gid if account else None, "new": account is None})
+    return found
+
+
 def _keys(state: State, person: Person, control: str, reasons: list[str]) -> list[dict[str, t.Any]]:
     """The keys of an account are exactly those of its person, and that of the control host."""
     lines = list(state.keys.get(person.name, ()))
@@ -159,7 +181,7 @@ def keys_in(lines: t.Sequence[str]) -> list[Key]:
 
 
 def is_controls(key: Key, control: str) -> bool:
-    """Whether role drift has written this key, for a control host at that address."""
+    """Whether this key looks like the one that role drift writes, for a control host at that address, which alone knows its key."""
     return bool(control) and key.comment == DRIFT and key.options == 'from="%s",restrict' % control
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ._authorized_keys import Key, KeyLineError, parse_key
 
-__all__ = ["ADMIN", "DEPLOY", "DOCKER", "EVERYTHING", "OPERATOR", "PRIVILEGED", "PeopleError", "Person", "people_of", "person_from"]
+__all__ = ["ADMIN", "DEPLOY", "DOCKER", "EVERYTHING", "OPERATOR", "PRIVILEGED", "ROOT", "PeopleError", "Person", "people_of", "person_from"]
 
 PRESENT, ABSENT = "present", "absent"
 ADMIN, OPERATOR, DEPLOY, LOGIN = "admin", "operator", "deploy", "login"
@@ -44,7 +44,7 @@ class PeopleError(ValueError):
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who may log in to a host, or must not be there.
+    """Somebody who may log in to a host, or must not be there. Root is always there, and without keys lets nobody in.
 
     :ivar commands: what sudo lets this person run as root, each with exactly its arguments; EVERYTHING alone for an admin.
     :ivar sudo_asks: whether sudo asks for this person's password.
@@ -90,7 +90,7 @@ def people_of(users: t.Any, *, host: str, groups: t.Mapping[str, t.Sequence[str]
             raise _wrong(person.name, "is there twice for %s; one entry says all of one person" % host)
         found[person.name] = person
     present = [one for one in found.values() if one.present]
-    if present and not any(one.role == ADMIN for one in present):
+    if present and not any(one.role == ADMIN and one.keys for one in present):
         raise PeopleError("accounts_users has nobody with role admin on %s, so that nobody could mend that host; declare one, with a key" % host)
     return list(found.values())
 
@@ -130,7 +130,7 @@ def _person(number: int, entry: t.Any, groups: t.Mapping[str, t.Sequence[str]], 
 def _check(person: Person) -> None:
     if person.name == ROOT and (person.role != ADMIN or person.groups):
         raise _wrong(ROOT, "has role admin, and no groups: of root, the keys alone are set")
-    if not person.keys and person.role != DEPLOY:
+    if not person.keys and person.role != DEPLOY and person.name != ROOT:
         raise _wrong(person.name, "has no key, and could not log in; keys is a list of public keys")
     if person.role == OPERATOR and not person.commands:
         raise _wrong(person.name, "has role operator, and accounts_operator_commands is empty: list what operators may run as root")

@@ -93,7 +93,14 @@ def parse_arguments(text: str) -> list[str]:
     match = re.match(r"sshd: (?P<command>\S.*) \[listener\]", text.replace("\0", " "))
     if not match:
         raise SshdError("the process that sshd's pid file names is no sshd that listens")
-    return [word for word in match["command"].split()[1:] if word != "-D"]
+    options: list[str] = []
+    for word in match["command"].split()[1:]:
+        # The title does not say where an argument ends; the value of -o may be several words ("-o AuthorizedKeysCommand /usr/bin/keys %u").
+        if len(options) > 1 and options[-2] == "-o" and not word.startswith("-"):
+            options[-1] += " " + word
+        elif word != "-D":
+            options.append(word)
+    return options
 
 
 def parse_listening_ports(text: str) -> set[int]:

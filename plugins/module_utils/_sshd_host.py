@@ -224,7 +224,8 @@ class Host:
         if self._is("ssh.service", "active"):
             options = server.options()
             if options:
-                raise SshdError("sshd was started with %s, which beats every file; empty SSHD_OPTS in /etc/default/ssh" % " ".join(options))
+                mend = "empty SSHD_OPTS in /etc/default/ssh, or take them out of ssh.service (systemctl cat ssh), where ec2-instance-connect puts its own"
+                raise SshdError("sshd was started with %s, which beats every file; %s" % (" ".join(options), mend))
             newer = server.unread()
             found += ["sshd has not read %s since it was changed" % newer] if newer else []
         if self._elsewhere(planned):

@@ -42,6 +42,7 @@ _HEAD = "# Written by gonogo.preflight, role ssh: what is changed here is change
 # Of what a Match block may change (sshd_config(5), Match), what decides who gets in and how. Said once more for everybody, it
 # beats the blocks that come later: of several blocks that are met, the first one counts.
 _FOR_EVERYBODY = (
+    "AuthorizedKeysCommand",
     "AuthorizedKeysFile",
     "GSSAPIAuthentication",
     "HostbasedAuthentication",
@@ -232,6 +233,7 @@ def _without_key(login: Connection, planned: Effective, by: t.Optional[Accepted]
         return "it logged in as %s by %s, and only keys would get in" % (login.user, by.method)
     if by is None and has_password:
         return "Ansible was given a password to log in as %s with, and only keys would get in" % login.user
-    if by is None and not has_key:
+    elsewhere = any(planned.get(keyword, ["none"]) != ["none"] for keyword in ("authorizedkeyscommand", "trustedusercakeys"))
+    if not has_key and (by is None or not elsewhere):
         return "%s has no authorized key on this host, and only keys would get in" % login.user
     return ""

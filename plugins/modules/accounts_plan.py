@@ -70,6 +70,11 @@ users:
   returned: success
   type: list
   elements: dict
+homes:
+  description: Directories to give back to their owners, each with C(path), C(user), C(gid) (none where C(new)) and C(new); homes and their C(.ssh).
+  returned: success
+  type: list
+  elements: dict
 authorized:
   description: Accounts whose authorized keys differ, each with C(user), C(key) (all of its keys, one a line) and C(new).
   returned: success

@@ -138,6 +138,7 @@ _NAMERS: dict[str, t.Callable[[Data, Data], list[Named]]] = {
     **dict.fromkeys(("assemble", "blockinfile", "copy", "file", "get_url", "lineinfile", "replace", "template", "unarchive"), _file),
     **dict.fromkeys(("service", "systemd", "systemd_service"), _unit),
     **dict.fromkeys(("apt", "package"), _package),
+    "packages": lambda result, _options: _package(result, {"name": result.get("missing", [])}),
     "authorized_key": lambda _result, options: [("account", "authorized key of %s" % options.get("user"), "would be written")],
     "postgresql_db": _named("database"),
     "postgresql_user": _named("database role"),

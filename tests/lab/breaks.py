@@ -9,9 +9,9 @@ import yaml
 
 from tests.support import ROOT
 
-from .conftest import APP, DATA
+from .conftest import APP, DATA, on
 
-__all__ = ["JOURNALD", "NOT_PENDING", "PENDING", "TABLE", "Row"]
+__all__ = ["JOURNALD", "NOT_PENDING", "PENDING", "TABLE", "Row", "compose_package"]
 
 # The machine that runs Ansible, as the hosts see it.
 CONTROLLER = yaml.safe_load((ROOT / "inventories/lab/group_vars/all/main.yml").read_text())["fail2ban_ignore"][0]
@@ -76,12 +76,19 @@ SYSTEM, JOURNALD = "/etc/systemd/system.conf.d/gonogo.conf", "/etc/systemd/journ
 READ_BY_JOURNALD = " && systemctl restart systemd-journald && sleep 1"
 SSHD, READ_BY_SSHD = "/etc/ssh/sshd_config.d/00-gonogo.conf", "; systemctl reload ssh; sleep 1"
 DAEMON, READ_BY_DOCKER = "/etc/docker/daemon.json", " && systemctl restart docker"
+# Ubuntu calls it docker-compose-v2.
+COMPOSE = "dpkg-query --show --showformat '${db:Status-Abbrev}${Package}\\n' docker-compose docker-compose-v2 2>/dev/null | sed -n 's/^[ih]i *//p'"
 OF_A_STRANGER = "rm -f /root/stranger; ssh-keygen -q -t ed25519 -N '' -f /root/stranger; cat /root/stranger.pub >>"
 
 
 def replaced(path: str, before: str, after: str) -> str:
     """A change of a file by hand, which fails where there is nothing to change."""
     return "grep -q '%s' %s && sed -i 's/%s/%s/' %s" % (before, path, before, after, path)
+
+
+def compose_package(host: str) -> str:
+    """The package that Compose was installed from."""
+    return on(host, "sh", "-c", COMPOSE).strip()
 
 
 TABLE: dict[str, Row] = {
@@ -124,7 +131,7 @@ TABLE: dict[str, Row] = {
         after="rm -f /etc/sysctl.d/90-open.conf",
     ),
     # Docker
-    "docker.compose.version": Row(["apt-get -qy purge docker-compose"]),
+    "docker.compose.version": Row(["apt-get -qy purge $(%s)" % COMPOSE]),
     "docker.daemon.running": Row(["systemctl disable docker", "systemctl disable --now docker.service docker.socket"]),
     "docker.daemon.config": Row([replaced(DAEMON, '"live-restore": true', '"live-restore": false'), "sleep 1; touch " + DAEMON]),
     "docker.snap": Row(["mkdir -p /snap/docker"], bare="mkdir -p /snap/docker", after="rm -rf /snap", mended=False),

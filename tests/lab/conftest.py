@@ -61,6 +61,41 @@ def killed(arguments: t.Sequence[str], *, task: str, seconds: float, inventory: 
         run.wait()
 
 
+def killed_when(command: t.Sequence[str], ready: t.Callable[[], t.Any], *, seconds: float = 300) -> None:
+    """Start a run, and kill it, with its connections, as soon as `ready`."""
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as run:
+        try:
+            await_(ready, seconds=seconds)
+        finally:
+            os.killpg(run.pid, signal.SIGKILL)
+
+
+NO_SOURCES = """
+cp -a /etc/apt /root/apt
+sed -i 's#^URIs:.*#URIs: http://127.0.0.1:9/debian#' /etc/apt/sources.list.d/*.sources
+rm -rf /var/lib/apt/lists/*
+touch -d '3 days ago' /var/lib/apt/lists /var/lib/apt/periodic/update-success-stamp
+mv /var/cache/apt/archives /root/archives
+mkdir -p /var/cache/apt/archives/partial
+"""
+SOURCES = """
+rm -rf /etc/apt /var/cache/apt/archives
+mv /root/apt /etc/apt
+mv /root/archives /var/cache/apt/archives
+apt-get update -qq
+"""
+
+
+@contextlib.contextmanager
+def outage(host: str) -> t.Iterator[None]:
+    """Every package source of a host leads nowhere, and what apt had of them is gone or old."""
+    on(host, "sh", "-euc", NO_SOURCES)
+    try:
+        yield
+    finally:
+        on(host, "sh", "-c", SOURCES)
+
+
 def containers() -> list[str]:
     """Ids of the application's containers on lab-app, running or not."""
     return on(APP, "docker", "ps", "-aq", "--no-trunc", "--filter", "label=com.docker.compose.project=app").split()

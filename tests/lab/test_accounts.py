@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import subprocess
 import typing as t
@@ -10,7 +11,7 @@ import pytest
 
 from tests.support import ROOT, play
 
-from .conftest import lab, on
+from .conftest import killed_when, lab, on, outage
 from .probing import error, value
 from .watching import INVENTORY, WATCH, apply, failing, gets_in, ssh
 
@@ -96,6 +97,22 @@ def test_what_no_role_may_mend_fails_its_item_alone(declared: str, key: pathlib.
     assert failing() == usual
 
 
+def test_what_cloud_init_leaves_to_root_goes_where_root_is_declared_without_keys(declared: str, key: pathlib.Path) -> None:
+    command = """command="echo 'Please login as the user \\"debian\\" rather than the user \\"root\\".';echo;sleep 10;exit 142\""""
+    line = "no-port-forwarding,no-agent-forwarding,no-X11-forwarding,%s %s" % (command, key.with_suffix(".pub").read_text())
+    on(WATCH, "sh", "-c", "install -d -m 700 /root/.ssh; cat >/root/.ssh/authorized_keys", given=line)
+    try:
+        assert "accounts.declared" in failing()
+        users = [ops(), deploy(), {"name": "root", "role": "admin", "keys": []}]
+        done = apply("accounts", accounts_users=users)
+        assert (done.code, done.changed()) == (0, 1), done.output
+        assert on(WATCH, "cat", "/root/.ssh/authorized_keys") == ""
+        assert apply("accounts", accounts_users=users).changed() == 0
+        assert "accounts.declared" not in failing()
+    finally:
+        on(WATCH, "rm", "-f", "/root/.ssh/authorized_keys")
+
+
 def test_everything_at_once_is_asked_of_the_host(declared: str) -> None:
     people = {"people": [], "control": ""}
     found = value(WATCH, "accounts", fact="surplus", declared=people)
@@ -138,6 +155,45 @@ def test_who_leaves_is_gone_with_processes_keys_jobs_and_rights(declared: str, k
     assert not gets_in("ada", str(key))
     assert apply("accounts").changed() == 0
     on(WATCH, "rm", "-r", "/home/ada")
+
+
+def test_who_comes_back_gets_in_again_and_has_the_home_of_before(declared: str, key: pathlib.Path) -> None:
+    ada = {"name": "ada", "keys": [key.with_suffix(".pub").read_text().strip()]}
+    assert apply("accounts", accounts_users=[ops(), deploy(), ada]).code == 0
+    on(WATCH, "su", "ada", "-c", "echo mine >~/file")
+    assert apply("accounts").code == 0
+    assert on(WATCH, "stat", "--format", "%U", "/home/ada").strip() == "root"
+    seen = apply("accounts", "--check", accounts_users=[ops(), deploy(), ada])
+    assert seen.code == 0 and seen.changed() > 0, seen.output
+    done = apply("accounts", accounts_users=[ops(), deploy(), ada])
+    assert done.code == 0, done.output
+    assert on(WATCH, "stat", "--format", "%U %G", "/home/ada", "/home/ada/.ssh").split() == ["ada"] * 4
+    assert gets_in("ada", str(key))
+    assert apply("accounts", accounts_users=[ops(), deploy(), ada]).changed() == 0
+    # The same by hand, with the account there.
+    on(WATCH, "chown", "root:root", "/home/ada", "/home/ada/.ssh")
+    assert not gets_in("ada", str(key))
+    assert apply("accounts", "--check", accounts_users=[ops(), deploy(), ada]).changed() > 0
+    assert apply("accounts", accounts_users=[ops(), deploy(), ada]).code == 0
+    assert gets_in("ada", str(key))
+    assert apply("accounts", accounts_remove_home=True).code == 0
+
+
+def test_without_package_sources_who_leaves_is_taken_away_and_what_is_missing_is_named(declared: str, key: pathlib.Path) -> None:
+    ada = {"name": "ada", "keys": [key.with_suffix(".pub").read_text().strip()]}
+    assert apply("accounts", accounts_users=[ops(), deploy(), ada]).code == 0
+    with outage(WATCH):
+        done = play("playbooks/provision.yml", "--tags", "accounts", "-e", '{"accounts_remove_home": true}', inventory=INVENTORY)
+        assert done.code == 0, done.output
+        assert "ada" not in access()
+        assert apply("accounts").changed() == 0
+        on(WATCH, "dpkg", "--remove", "--force-depends", "procps")
+        done = apply("accounts")
+        said = " ".join(done.output.split())
+        assert done.code != 0 and "procps could not be installed, and what runs was left alone" in said and "os_apt_mirror" in said, done.output
+        assert access() == declared
+    done = apply("accounts")
+    assert (done.code, done.changed()) == (0, 1), done.output
 
 
 def test_the_home_of_who_leaves_goes_where_that_is_wanted(declared: str, key: pathlib.Path) -> None:
@@ -210,6 +266,28 @@ def test_a_mistake_is_named_before_any_host_is_touched(declared: str, tmp_path: 
     done = play("playbooks/provision.yml", "--tags", "accounts", "-e", "@%s" % users, inventory=INVENTORY)
     assert done.code != 0
     assert "no host was touched" in done.output and "entry 1 has name 'Ada'" in done.output, done.output
+
+
+def test_a_run_that_was_killed_is_finished_by_the_next_one(declared: str, key: pathlib.Path) -> None:
+    """Killed as soon as the rights of a new account are written, and as soon as one that goes has expired."""
+    users = [ops(), deploy(), {"name": "ada", "role": "admin", "keys": [key.with_suffix(".pub").read_text().strip()]}]
+
+    def command(**variables: t.Any) -> list[str]:
+        given = json.dumps({"access_role": "accounts", **variables})
+        return ["ansible-playbook", "tests/lab/playbooks/access.yml", "-i", INVENTORY, "-e", given]
+
+    killed_when(command(accounts_users=users), lambda: on(WATCH, "grep", "-s", "^ada ", "/etc/sudoers.d/zz-gonogo", check=False))
+    assert not gets_in("ada", str(key)), "the run had come to its end"
+    assert apply("accounts", accounts_users=users).code == 0
+    assert gets_in("ada", str(key))
+    assert apply("accounts", accounts_users=users).changed() == 0
+
+    killed_when(command(accounts_remove_home=True), lambda: on(WATCH, "sh", "-c", "getent shadow ada | cut -d: -f8").strip())
+    assert "ada" in on(WATCH, "id", "ada"), "the run had come to its end"
+    assert not gets_in("ada", str(key))
+    assert apply("accounts", accounts_remove_home=True).code == 0
+    assert access() == declared
+    assert apply("accounts").changed() == 0
 
 
 def test_an_interrupted_removal_is_finished_by_the_next_run(declared: str, key: pathlib.Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import typing as t
 
@@ -14,7 +13,8 @@ import yaml
 
 from tests.support import ROOT, Played, Project, copied_project, play
 
-from .conftest import await_, containers, lab, on, take_away
+from .breaks import compose_package
+from .conftest import containers, killed_when, lab, on, outage, take_away
 
 HOST = "lab-watch"
 PROVISION, VERIFY, DEPLOY = "playbooks/provision.yml", "playbooks/verify.yml", "playbooks/deploy.yml"
@@ -268,53 +268,28 @@ def test_a_version_below_the_threshold_is_refused_with_the_variable(role: Played
 
 # Outages and killed runs
 
-NO_SOURCES = """
-cp -a /etc/apt /root/apt
-sed -i 's#^URIs:.*#URIs: http://127.0.0.1:9/debian#' /etc/apt/sources.list.d/*.sources
-rm -rf /var/lib/apt/lists/*
-"""
-SOURCES = """
-rm -rf /etc/apt /var/cache/apt/archives
-mv /root/apt /etc/apt
-mv /root/archives /var/cache/apt/archives
-apt-get update -qq
-"""
-
 
 def test_without_its_package_source_a_host_converges_and_its_engine_runs_on(role: Played, one: Project) -> None:
-    """Every source leads nowhere, and what apt knows of them is gone."""
     running = engine()
-    on(HOST, "sh", "-euc", NO_SOURCES)
-    try:
+    with outage(HOST):
         assert applied(one).changed() == 0
-        on(HOST, "sh", "-c", "mv /var/cache/apt/archives /root/archives; mkdir -p /var/cache/apt/archives/partial; dpkg --remove docker-compose")
+        on(HOST, "dpkg", "--remove", compose_package(HOST))
         done = one.play(PROVISION, *TAGS)
         assert done.code != 0
         assert "Docker could not be installed, and nothing that runs was touched" in " ".join(done.output.split())
         assert "/etc/apt" in done.output
         assert engine() == running
-    finally:
-        on(HOST, "sh", "-c", SOURCES)
     assert applied(one).changed() == 1
     assert not unmet(one.play(VERIFY))
-
-
-def _killed_when(project: Project, ready: t.Callable[[], t.Any], seconds: float = 300) -> None:
-    """Provision, and kill the run, with its connections, as soon as `ready`."""
-    command = ["ansible-playbook", PROVISION, "-i", str(project.inventory), *TAGS]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True) as run:
-        try:
-            await_(ready, seconds=seconds)
-        finally:
-            os.killpg(run.pid, signal.SIGKILL)
 
 
 @pytest.mark.long
 def test_a_run_that_was_killed_converges_next_time(bare: Project, one: Project) -> None:
     """Killed while packages are installed, and once the file was written."""
     lab("reset", HOST)
-    _killed_when(one, lambda: on(HOST, "sh", "-c", "pgrep -x dpkg || true").strip())
-    _killed_when(one, lambda: on(HOST, "sh", "-c", "ls /etc/docker/daemon.json 2>/dev/null || true").strip())
+    command = ["ansible-playbook", PROVISION, "-i", str(one.inventory), *TAGS]
+    killed_when(command, lambda: on(HOST, "sh", "-c", "pgrep -x dpkg || true").strip())
+    killed_when(command, lambda: on(HOST, "sh", "-c", "ls /etc/docker/daemon.json 2>/dev/null || true").strip())
     assert applied(one).changed() > 0
     assert applied(one).changed() == 0
     assert not unmet(one.play(VERIFY))

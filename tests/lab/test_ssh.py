@@ -12,9 +12,9 @@ import pytest
 
 from tests.support import play
 
-from .conftest import await_, killed, lab, on
+from .conftest import await_, killed, lab, on, outage
 from .probing import observations
-from .watching import INVENTORY, WATCH, apply, failing, gets_in, module, ssh
+from .watching import INVENTORY, WATCH, apply, failing, gets_in, module, result, ssh
 
 ROLE = "/etc/ssh/sshd_config.d/00-gonogo.conf"
 SSH = {"ssh.keys_only", "ssh.root_login", "ssh.algorithms", "ssh.auth_tries", "ssh.login_grace", "ssh.x11"}
@@ -93,6 +93,12 @@ def test_after_the_role_every_item_passes_and_a_second_run_changes_nothing(secur
     assert configuration() == secured
 
 
+def test_without_package_sources_there_is_nothing_to_change(declared: str) -> None:
+    with outage(WATCH):
+        again = apply("ssh")
+    assert (again.code, again.changed()) == (0, 0), again.output
+
+
 def test_a_match_block_of_another_file_lets_no_password_in(declared: str) -> None:
     block = "Match User ops\\n  PasswordAuthentication yes\\n  PermitRootLogin yes\\nMatch Address 10.0.0.0/8\\n  PasswordAuthentication yes\\n"
     on(WATCH, "sh", "-c", "printf '%s' >/etc/ssh/sshd_config.d/99-hand.conf; systemctl reload ssh; sleep 1" % block)
@@ -101,6 +107,18 @@ def test_a_match_block_of_another_file_lets_no_password_in(declared: str) -> Non
         assert apply("ssh").changed() == 0
     finally:
         on(WATCH, "sh", "-c", "rm /etc/ssh/sshd_config.d/99-hand.conf; systemctl reload ssh")
+
+
+def test_a_program_that_brings_keys_is_asked_no_more(declared: str) -> None:
+    brings = "AuthorizedKeysCommand /usr/bin/true\\nAuthorizedKeysCommandUser nobody\\n"
+    try:
+        on(WATCH, "sh", "-euc", "printf '%s' >/etc/ssh/sshd_config.d/60-cloud.conf; sed -i /AuthorizedKeysCommand/d %s; systemctl reload ssh" % (brings, ROLE))
+        assert "authorizedkeyscommand /usr/bin/true" in str(result("accounts.declared")["observed"])
+        done = apply("ssh")
+        assert (done.code, done.changed()) == (0, 1), done.output
+        assert "authorizedkeyscommand" not in str(result("accounts.declared")["observed"])
+    finally:
+        on(WATCH, "sh", "-c", "rm /etc/ssh/sshd_config.d/60-cloud.conf; systemctl reload ssh")
 
 
 def test_a_line_that_comes_first_is_named_and_nothing_is_changed(declared: str) -> None:

@@ -220,6 +220,7 @@ def state(**changes):
         "sudoers": sudoers_text(people(OPS)),
         "foreign": {},
         "included": True,
+        "homes": {},
         "shells": {"/bin/bash"},
         "uid_min": 1000,
         "now": 20000 * 86400.0,
@@ -293,6 +294,45 @@ def test_the_key_of_the_control_host_stays_and_no_other_one_that_looks_like_it()
         assert plan(state(accounts=ALONE, keys={"ops": [KEY, line]}), people(OPS), "192.0.2.13").reasons == ["authorized keys of ops differ"]
     kept = plan(state(accounts=ALONE, keys={"ops": [DRIFT]}), people(OPS), "192.0.2.13").authorized
     assert kept == [{"user": "ops", "key": "%s\n%s\n" % (KEY, DRIFT), "new": False}]
+
+
+CLOUD_INIT = """no-port-forwarding,command="echo 'Please login as the user \\"debian\\" rather than the user \\"root\\".';echo;sleep 10;exit 142" """ + KEY
+
+
+@pytest.mark.parametrize("lines", [[CLOUD_INIT], [KEY], ["nonsense"]])
+def test_root_declared_without_keys_loses_what_it_has(lines):
+    root = {"name": "root", "role": "admin", "keys": []}
+    todo = plan(state(accounts=ALONE, keys={"ops": [KEY], "root": lines}), people(OPS, root))
+    assert todo.authorized == [{"user": "root", "key": "", "new": False}]
+    assert todo.reasons == ["authorized keys of root differ"]
+    assert (todo.users, todo.homes, todo.sudoers) == ([], [], None)
+    assert plan(state(accounts=ALONE, keys={"ops": [KEY], "root": []}), people(OPS, root)).reasons == []
+    # Who logs in as root by that key goes on doing so.
+    assert "from root, by which it logged in" in locked_out([OPS, root], login="root", keys={"ops": [KEY], "root": [KEY]})
+
+
+def test_a_home_that_is_not_its_owners_is_given_back():
+    homes = {"/home/ops": 0, "/home/ops/.ssh": 1002}
+    todo = plan(state(accounts=ALONE, homes={"ops": homes}), people(OPS))
+    assert todo.homes == [{"path": path, "user": "ops", "gid": 1000, "new": False} for path in homes]
+    assert todo.reasons == ["/home/ops does not belong to ops", "/home/ops/.ssh does not belong to ops"]
+    assert todo.users == [] and todo.authorized == []
+    own = plan(state(accounts=ALONE, homes={"ops": {"/home/ops": 1000, "/home/ops/.ssh": 0}}), people(OPS))
+    assert [one["path"] for one in own.homes] == ["/home/ops/.ssh"]
+    assert plan(state(accounts=ALONE, homes={"ops": dict.fromkeys(homes, 1000)}), people(OPS)).reasons == []
+
+
+def test_who_comes_back_gets_the_home_that_was_kept():
+    todo = plan(state(accounts=ALONE, homes={"eve": {"/home/eve": 0, "/home/eve/.ssh": 4711}}), people(OPS, {"name": "eve", "keys": [OTHER]}))
+    assert todo.homes == [{"path": path, "user": "eve", "gid": None, "new": True} for path in ("/home/eve", "/home/eve/.ssh")]
+
+
+def test_a_home_that_belongs_to_somebody_else_is_taken_from_nobody():
+    with pytest.raises(AccountsError, match="ops has the home /home/ops, which belongs to ada"):
+        plan(state(accounts=ALONE, homes={"ops": {"/home/ops": 1001, "/home/ops/.ssh": 1001}}), people(OPS))
+    # The number of who went was given to somebody else; the home is its owner's all the same.
+    todo = plan(state(accounts=ALONE, homes={"ops": {"/home/ops": 1000, "/home/ops/.ssh": 1001}}), people(OPS))
+    assert [one["path"] for one in todo.homes] == ["/home/ops/.ssh"]
 
 
 def test_other_files_of_sudo_go_where_they_speak_of_declared_people_alone():
@@ -398,6 +438,7 @@ def test_its_shell_stays():
 @pytest.fixture
 def etc(tmp_path, monkeypatch):
     monkeypatch.setattr(_accounts_host, "_ETC", str(tmp_path))
+    monkeypatch.setattr(_accounts_host, "_HOMES", str(tmp_path / "home"))
     for name, text in {
         "passwd": PASSWD.replace("/home/", "%s/home/" % tmp_path),
         "shadow": SHADOW,
@@ -432,6 +473,18 @@ def test_the_state_of_a_host(etc):
     assert asked == ["/etc/sudoers.d/id", "/etc/sudoers.d/ops"]
     assert found.foreign["/etc/sudoers.d/ops"] == {"ops"}
     assert (found.included, found.sudoers, found.uid_min, found.shells) == (True, "", 1000, {"/bin/bash"})
+
+
+def test_whose_the_homes_are_is_seen(etc):
+    mine = os.getuid()
+    (etc / "home/kept").mkdir()
+    (etc / "home/kept/.ssh").symlink_to(etc)
+    (etc / "home/grace").symlink_to(etc)
+    (etc / "passwd").write_text((etc / "passwd").read_text() + "far:x:1010:1010::/srv/far:/bin/sh\n")
+    users = [{"name": name, "keys": [OTHER]} for name in ("kept", "grace", "ada", "far")] + [dict(OPS, name="root")]
+    found = read_state(people(OPS, *users), lambda command: OF_OPS).homes
+    ops = {str(etc / "home/ops"): mine, str(etc / "home/ops/.ssh"): mine}
+    assert found == {"ops": ops, "kept": {str(etc / "home/kept"): mine}, "grace": {}, "ada": {}, "far": {}}
 
 
 def test_a_file_of_sudo_that_others_may_write_is_written_anew(etc):
@@ -515,6 +568,16 @@ def test_undeclared_keys_are_named_by_fingerprint(host, etc):
     assert value("keys", OPS) == ["ops: ssh-ed25519 " + FINGERPRINT], "the whole line is declared"
 
 
+def test_the_key_that_cloud_init_leaves_to_root_is_named(host, etc):
+    (etc / "passwd").write_text((etc / "passwd").read_text().replace(":/root:", ":%s/root:" % etc))
+    (etc / "root/.ssh").mkdir(parents=True)
+    (etc / "root/.ssh/authorized_keys").write_text(CLOUD_INIT + "\n")
+    root = {"name": "root", "role": "admin", "keys": []}
+    assert value("keys", OPS, root) == ["root: ssh-ed25519 " + FINGERPRINT]
+    (etc / "root/.ssh/authorized_keys").write_text("")
+    assert value("keys", OPS, root) == []
+
+
 def test_a_key_with_more_rights_than_declared_is_undeclared(host, etc):
     limited = dict(OPS, keys=['restrict,command="/usr/bin/uptime" ' + KEY])
     assert value("keys", limited) == ["ops: ssh-ed25519 " + FINGERPRINT]
@@ -536,6 +599,8 @@ def test_the_key_of_the_control_host_is_known(host, etc):
     with (etc / "home/ops/.ssh/authorized_keys").open("a") as file:
         file.write(DRIFT + "\n")
     assert value("keys", OPS, control="192.0.2.13") == []
+    asked = {"fact": "keys", "group": "docker", "declared": declared(OPS, control="192.0.2.13")}
+    assert probe.AccountsProbe({}).observe(asked).evidence.endswith("; taken for the control host's: %s of ops" % FINGERPRINT)
     assert value("keys", OPS, control="192.0.2.14") == ["ops: ssh-ed25519 " + FINGERPRINT]
 
 

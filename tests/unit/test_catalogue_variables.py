@@ -71,6 +71,8 @@ def evaluated(node):
         return "".join(str(evaluated(one)) for one in node.nodes)
     if isinstance(node, jinja2.nodes.Filter) and node.name == "default":
         return evaluated(node.node)
+    if isinstance(node, jinja2.nodes.CondExpr):
+        return evaluated(node.expr1)
     return node.as_const()
 
 
@@ -172,6 +174,15 @@ def test_the_page_has_the_default_of_the_templates(name):
         assert (text if isinstance(defaults[0], str) else yaml.safe_load(text)) == defaults[0]
 
 
+def test_what_the_role_deploy_writes_is_looked_for_where_it_writes_it():
+    """Each path of a release begins with the directory of the releases, which a project may have elsewhere."""
+    (own,) = (row for name, row in OF_ROLES.items() if name == "deploy_directory")
+    assert own[0] == "`/opt/gonogo/PROJECT`"
+    for name, item in ITEMS.items():
+        for text in templates(item.get("with", {})):
+            assert "/current" not in text or "deploy_directory" in variables(text), "%s: %s" % (name, text)
+
+
 @pytest.mark.parametrize("name", OWN)
 def test_the_page_names_the_items_that_ask_with_a_variable(name):
     assert re.findall("`([^`]+)`", OWN[name][2]) == [item for item in ITEMS if name in ASKED[item]]
@@ -185,6 +196,19 @@ def test_a_variable_of_a_role_is_one_with_the_default_that_items_assume(name):
     # A default that the role looks up is not seen by items, which have the inventory's variables alone.
     own = str(options[name].get("default", "{{ }}"))
     assert default == (NONE if "lookup(" in own or own == "{{ }}" else "`%s`" % _as_written(own))
+
+
+@pytest.mark.parametrize("name", OF_ROLES)
+def test_the_role_itself_has_the_default_that_items_assume(name):
+    default, _meaning, role = OF_ROLES[name]
+    file = ROOT / "roles" / role.strip("`") / "defaults" / "main.yml"
+    own = yaml.safe_load(file.read_text(encoding="utf-8")).get(name, NONE)
+    if default == NONE:
+        assert own == NONE or "lookup(" in str(own)
+    else:
+        # A template of one variable is written as the page writes that variable.
+        text = re.sub(r"{{ (\w+) }}", lambda match: WRITTEN[match[1]], str(own))
+        assert default == "`%s`" % text
 
 
 def _as_written(default):

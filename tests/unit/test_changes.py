@@ -48,6 +48,13 @@ def named(action: str, result: dict[str, t.Any], **arguments: t.Any) -> list[tup
         ("ansible.builtin.apt", {"stdout": SIMULATED}, {"name": ["python3-redis"]}, ("package", "python3-redis", "would be installed")),
         ("ansible.builtin.apt", {}, {"name": "python3-redis"}, ("package", "python3-redis", "would be installed")),
         (
+            "gonogo.preflight.packages",
+            {"stdout": SIMULATED, "missing": ["python3-redis"]},
+            {"names": ["python3-redis", "git"]},
+            ("package", "python3-redis", "would be installed"),
+        ),
+        ("gonogo.preflight.packages", {"missing": ["git"]}, {"names": ["python3-redis", "git"]}, ("package", "git", "would be installed")),
+        (
             "gonogo.preflight.ufw_exposure",
             {"reasons": ["8080/tcp: allowed by UFW's rule `allow 8080/tcp`, declared nowhere"]},
             {},

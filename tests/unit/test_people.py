@@ -26,6 +26,13 @@ def refused(*users, commands=(RESTART,)):
     return str(raised.value)
 
 
+def test_root_may_be_declared_without_keys_and_is_then_nobodys_admin():
+    root = {"name": "root", "role": "admin", "keys": []}
+    (_ada, found) = people(ADA, root)
+    assert (found.name, found.keys, found.present) == ("root", (), True)
+    assert "nobody with role admin on app1" in refused(root)
+
+
 def test_a_role_says_what_somebody_may_do():
     grace = {"name": "grace", "role": "operator", "keys": [KEY], "groups": ["systemd-journal"]}
     deploy = {"name": "deploy", "role": "deploy", "hosts": "app"}

@@ -52,6 +52,10 @@ def test_what_is_no_answer_of_sshd_is_an_error(text):
         (TITLE % "", []),
         (TITLE % " -p 2222", ["-p", "2222"]),
         (TITLE % " -o PasswordAuthentication=yes", ["-o", "PasswordAuthentication=yes"]),
+        (
+            TITLE % " -o AuthorizedKeysCommand /usr/share/ec2-instance-connect/eic_run_authorized_keys %u %f -o AuthorizedKeysCommandUser eic -4",
+            ["-o", "AuthorizedKeysCommand /usr/share/ec2-instance-connect/eic_run_authorized_keys %u %f", "-o", "AuthorizedKeysCommandUser eic", "-4"],
+        ),
         ("sshd: /usr/sbin/sshd -D [listener] 3 of 10-100 startups", []),
     ],
 )

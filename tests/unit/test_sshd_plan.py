@@ -222,6 +222,10 @@ def test_the_socket_listens_where_sshd_would(captured):
         ({}, {"by": Accepted("keyboard-interactive/pam", "")}, "by keyboard-interactive/pam"),
         ({}, {"by": None, "has_key": True, "has_password": True}, "was given a password"),
         ({}, {"by": None, "has_key": False}, "ops has no authorized key"),
+        # Its key came from a program that is asked no more, or by a certificate that still counts.
+        ({"authorizedkeyscommand": ["none"]}, {"by": BY_KEY, "has_key": False}, "ops has no authorized key"),
+        ({"authorizedkeyscommand": ["/usr/bin/sss_ssh_authorizedkeys %u"]}, {"by": BY_KEY, "has_key": False}, ""),
+        ({"trustedusercakeys": ["/etc/ssh/ca.pub"]}, {"by": BY_KEY, "has_key": False}, ""),
         ({"pubkeyauthentication": ["no"]}, {}, "keys would not be accepted"),
         ({"pubkeyauthentication": ["no"], "passwordauthentication": ["yes"]}, {"by": None, "has_key": True}, "keys would not be accepted"),
         ({"listenaddress": ["0.0.0.0:2222", "[::]:2222"]}, {}, "connected to 192.0.2.1 port 22, and sshd would listen on 0.0.0.0:2222, [::]:2222 alone"),

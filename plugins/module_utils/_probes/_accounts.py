@@ -114,12 +114,16 @@ class AccountsProbe(Probe):
         patterns = [value for effective in said for value in effective.get("authorizedkeysfile", [])]
         found = ["everybody: %s %s" % (name, one.get(name, ["none"])[0]) for one in said for name in _ELSEWHERE if one.get(name, ["none"]) != ["none"]]
         accounts, seen = read_accounts(), 0
+        control: list[str] = []
         for account in accounts.accounts.values():
             for path in keys.paths(patterns, name=account.name, user=account.uid, home=account.home):
                 lines = keys.lines_of(keys.read(path) or "")
                 seen += len(lines)
                 found += ["%s: %s" % (account.name, one) for one in _undeclared(lines, account.name, *declared)]
-        return sorted(set(found)), "%d keys of %d accounts in %s" % (seen, len(accounts.accounts), " ".join(dict.fromkeys(patterns)))
+                control += ["%s of %s" % (key.fingerprint, account.name) for key in keys_in(lines) if is_controls(key, declared[1])]
+        evidence = "%d keys of %d accounts in %s" % (seen, len(accounts.accounts), " ".join(dict.fromkeys(patterns)))
+        # Which key the control host has, it alone knows; a person may compare.
+        return sorted(set(found)), evidence + ("; taken for the control host's: %s" % ", ".join(dict.fromkeys(control)) if control else "")
 
 
 # Where sshd finds keys beside files: a program, and authorities that sign them.
