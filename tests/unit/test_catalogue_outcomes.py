@@ -7,12 +7,15 @@ from __future__ import annotations
 import getpass
 import pathlib
 import re
+import socket
 
 import jinja2
 import pytest
+import yaml
 
 from ansible_collections.gonogo.preflight.plugins.module_utils import _expect
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES
+from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._catalogue import COLLECTION, load_catalogue
 
 CATALOGUE = load_catalogue([str(pathlib.Path(COLLECTION) / "checklists")])
@@ -108,6 +111,51 @@ def test_what_the_way_in_is_asked():
     assert filled(CATALOGUE["tls.cert.managed"].arguments["path"], app_domain="a.example") == "/etc/letsencrypt/renewal/a.example.conf"
     assert CATALOGUE["proxy.nginx"].arguments == {"fact": "listening", "port": 80}
     assert (CATALOGUE["proxy.reachable"].probe, CATALOGUE["proxy.reachable"].looks_from) == ("tcp", "outside")
+
+
+@pytest.fixture
+def port():
+    """A port of this machine that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def closed():
+    """A port of this machine that refuses: bound, so that nobody else takes it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+def looked(name, **variables):
+    """Whether the item is met by what its probe sees of this machine."""
+    item = CATALOGUE[name]
+    arguments = filled(dict(item.arguments), preflight_address="127.0.0.1", **variables)
+    value = PROBES[item.probe]({}).observe({**arguments, "declared": yaml.safe_load(arguments["declared"])}).value
+    return _expect.judge(value, item.expect)
+
+
+def test_where_ssh_is_looked_for_from_outside():
+    for name in ("fw.ssh.reachable", "db.private.network"):
+        arguments = filled(dict(CATALOGUE[name].arguments), preflight_address="192.0.2.1")
+        assert arguments["declared"] == "[22]", name
+        assert filled(dict(CATALOGUE[name].arguments), preflight_address="192.0.2.1", ssh_ports=[22, 2222])["declared"] == "[22, 2222]", name
+    assert filled(CATALOGUE["fw.ssh.reachable"].arguments["ports"], ssh_ports=[22, 2222]) == "22,2222"
+
+
+def test_ssh_that_has_moved_is_reachable(port, closed):
+    assert looked("fw.ssh.reachable", ssh_ports=[port])
+    with pytest.raises(ProbeError, match="none of its declared ports"):
+        looked("fw.ssh.reachable", ssh_ports=[closed])
+
+
+def test_a_database_beside_ssh_that_has_moved(port, closed):
+    with socket.create_server(("127.0.0.1", 0)) as database:
+        assert not looked("db.private.network", ssh_ports=[port], postgresql_port=database.getsockname()[1])
+    assert looked("db.private.network", ssh_ports=[port], postgresql_port=closed)
+    with pytest.raises(ProbeError, match="none of its declared ports"):
+        looked("db.private.network", ssh_ports=[closed], postgresql_port=port)
 
 
 def test_five_public_addresses_are_asked_for_their_pages():
