@@ -15,6 +15,8 @@ from .conftest import killed_when, lab, on, outage
 from .probing import error, value
 from .watching import INVENTORY, WATCH, apply, failing, gets_in, ssh
 
+pytestmark = pytest.mark.long
+
 ITEMS = {"accounts.declared", "accounts.sudo", "accounts.docker", "accounts.uid0", "accounts.passwords", "docker.user.group"}
 OPERATOR_COMMANDS = ["/usr/bin/systemctl --no-pager is-active ssh", "/usr/bin/id"]
 

@@ -16,6 +16,8 @@ from tests.support import ROOT, Played, Project, copied_project, play
 from .breaks import compose_package
 from .conftest import containers, killed_when, lab, on, outage, take_away
 
+pytestmark = pytest.mark.long
+
 HOST = "lab-watch"
 PROVISION, VERIFY, DEPLOY = "playbooks/provision.yml", "playbooks/verify.yml", "playbooks/deploy.yml"
 VARIABLES = "inventories/lab/host_vars/%s.yml" % HOST
@@ -283,7 +285,6 @@ def test_without_its_package_source_a_host_converges_and_its_engine_runs_on(role
     assert not unmet(one.play(VERIFY))
 
 
-@pytest.mark.long
 def test_a_run_that_was_killed_converges_next_time(bare: Project, one: Project) -> None:
     """Killed while packages are installed, and once the file was written."""
     lab("reset", HOST)
@@ -295,7 +296,6 @@ def test_a_run_that_was_killed_converges_next_time(bare: Project, one: Project) 
     assert not unmet(one.play(VERIFY))
 
 
-@pytest.mark.long
 def test_after_a_reboot_every_item_passes(role: Played, one: Project) -> None:
     lab("restart", HOST)
     done = one.play(VERIFY)
@@ -373,7 +373,6 @@ def test_the_timer_can_be_switched_off(role: Played, one: Project) -> None:
 # Packages of the vendor
 
 
-@pytest.mark.long
 def test_packages_of_the_vendor_by_a_key_that_is_known(one: Project, tmp_path: pathlib.Path) -> None:
     lab("up", HOST, timeout=1200)
     lab("reset", HOST)

@@ -16,6 +16,8 @@ from .conftest import await_, killed, lab, on, outage
 from .probing import observations
 from .watching import INVENTORY, WATCH, apply, failing, gets_in, module, result, ssh
 
+pytestmark = pytest.mark.long
+
 ROLE = "/etc/ssh/sshd_config.d/00-gonogo.conf"
 SSH = {"ssh.keys_only", "ssh.root_login", "ssh.algorithms", "ssh.auth_tries", "ssh.login_grace", "ssh.x11"}
 REVERT_AFTER = 8
@@ -220,7 +222,6 @@ def test_ssh_comes_back_by_itself_when_the_run_is_gone(declared: str) -> None:
     assert locked_out_and_back({"AllowUsers": ["nobody"]}, declared), "these settings do not lock out, so this test shows nothing"
 
 
-@pytest.mark.long
 def test_ssh_comes_back_twenty_times_of_twenty(declared: str) -> None:
     shut = [locked_out_and_back(WRONG[number % len(WRONG)], declared) for number in range(20)]
     # An address that the host does not have is put back by the module itself.
@@ -245,7 +246,6 @@ def test_a_boot_before_the_confirmation_takes_the_change_back(declared: str) -> 
     assert apply("ssh").changed() == 0
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("task", "seconds"),
     [("Let only keys in", 0.2), ("Let only keys in", 0.6), ("Let only keys in", 1.2), ("Open a new connection through the new settings", 0.1)],
@@ -279,7 +279,6 @@ def guarded_by_fail2ban(declared: str) -> t.Iterator[None]:
         on(WATCH, "sh", "-c", "fail2ban-client unban --all; systemctl disable --now fail2ban; rm -f /etc/fail2ban/jail.d/gonogo.local", check=False)
 
 
-@pytest.mark.long
 def test_a_login_that_is_shut_out_and_banned_for_it_is_let_in_again(guarded_by_fail2ban: None, declared: str) -> None:
     done = apply("ssh", ssh_settings={"AllowUsers": ["nobody"]}, ssh_require_login=False, ssh_revert_after=30)
     jail = on(WATCH, "fail2ban-client", "status", "sshd")
