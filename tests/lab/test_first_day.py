@@ -36,6 +36,7 @@ DECISIONS = {
         "postgresql_user: UNDECIDED": "postgresql_user: gonogo",
         # No time server is in reach of every lab: the host follows its own clock.
         "# os_ntp_pools: []": "os_ntp_pools: []\nos_ntp_serve_to: [127.0.0.1/32]",
+        "  redis: {port: 6379, from: app, hosts: cache}\n": "  redis: {port: 6379, from: app, hosts: cache}\n  ntp: {port: 123, protocol: udp, from: app}\n",
     },
     "prod/group_vars/all/deploy.yml": {
         "deploy_project: UNDECIDED": "deploy_project: notes",
