@@ -127,3 +127,13 @@ def test_a_dead_jail_is_brought_back() -> None:
     assert (done.code, done.changed()) == (0, 1), done.output
     jails = on(APP, "fail2ban-client", "status").partition("Jail list:")[2]
     assert "sshd" in [name.strip() for name in jails.split(",")]
+
+
+def test_the_first_jail_of_a_host_knows_whom_it_never_bans() -> None:
+    """The package starts fail2ban as it is installed: from its first start on it must have the settings of the role."""
+    on(DATA, "sh", "-c", "apt-get -qq purge -y fail2ban >/dev/null; rm -rf /etc/fail2ban /var/lib/fail2ban /var/log/fail2ban.log")
+    done = play("playbooks/provision.yml", "--tags", "fail2ban", "--limit", "lab-data")
+    assert done.code == 0, done.output
+    log = on(DATA, "cat", "/var/log/fail2ban.log")
+    assert log.count("Starting Fail2ban") == 1, log
+    assert "172.30.77.11" in on(DATA, "fail2ban-client", "get", "sshd", "ignoreip")
