@@ -90,12 +90,14 @@ def _combination(path: str, versions: Versions) -> tuple[Item, list[str]]:
         spared = [name for name in versions if name not in needed]
         return first, ["checklist %s asks it, %s does not" % (next(iter(needed)), " and ".join(spared))] if needed and spared else []
     told = ["checklist %s does not ask it" % name for name in versions if name not in needed]
+    per = min((one.per for one in needed.values()), key=PER.index)
     item = replace(
         first,
         severity=min((one.severity for one in needed.values()), key=SEVERITIES.index),
-        per=min((one.per for one in needed.values()), key=PER.index),
+        per=per,
         limit=max(one.limit for one in needed.values()),
-        hosts=_same(path, first.id, "hosts", {name: one.hosts for name, one in needed.items()}, widest="all"),
+        # Where one host answers for all, it need not be one of the group that the other checklist asks.
+        hosts=_same(path, first.id, "hosts", {name: one.hosts for name, one in needed.items()}, widest="all" if per == "host" else ""),
         looks_from=_same(path, first.id, "from", {name: one.looks_from for name, one in needed.items()}),
     )
     for key in ("severity", "per", "hosts"):

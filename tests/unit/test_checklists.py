@@ -80,14 +80,20 @@ def test_where_neither_is_stricter_both_must_hold():
 
 def test_the_stricter_severity_the_wider_group_and_the_closer_look_hold():
     mild = dataclasses.replace(VERSION, severity="warn", per="deployment", hosts="db", limit=5.0)
-    strict = dataclasses.replace(VERSION, severity="block", per="group", hosts="all", limit=20.0)
+    strict = dataclasses.replace(VERSION, severity="block", per="host", hosts="all", limit=20.0)
     item, told = one(odds=mild, sports=strict)
-    assert (item.severity, item.per, item.hosts, item.limit) == ("block", "group", "all", 20.0)
+    assert (item.severity, item.per, item.hosts, item.limit) == ("block", "host", "all", 20.0)
     assert told == [
         "pg.version: severity: warn in checklist odds, block in checklist sports; block holds",
-        "pg.version: per: deployment in checklist odds, group in checklist sports; group holds",
+        "pg.version: per: deployment in checklist odds, host in checklist sports; host holds",
         "pg.version: hosts: db in checklist odds, all in checklist sports; all holds",
     ]
+
+
+@pytest.mark.parametrize("per", ["group", "deployment"])
+def test_one_host_of_all_does_not_answer_for_one_of_a_group(per):
+    with pytest.raises(InputError, match="`hosts` differs and neither is stricter"):
+        one(odds=dataclasses.replace(VERSION, per=per, hosts="db"), sports=dataclasses.replace(VERSION, per=per, hosts="all"))
 
 
 @pytest.mark.parametrize(("key", "attribute"), [("hosts", "hosts"), ("from", "looks_from")])
