@@ -56,6 +56,7 @@ TAKES: t.Mapping[str, t.Mapping[str, str]] = {
         "runtimes": "",
         "snap": "",
         "storage": "",
+        "unconfirmed": "path",
         "version": "",
     },
     "environment": {

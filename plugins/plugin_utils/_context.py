@@ -28,7 +28,7 @@ from ._checklists import combined, load_checklist
 from ._fingerprints import answers_of
 from ._inventory import DECISIVE, Inventory
 from ._policy import Policy, load_policy
-from ._provisioning import PROVISIONED, provisioning
+from ._provisioning import provisioning
 from ._run import Run, reports_directory
 from ._undecided import undecided, yaml_files
 from ._yaml import InputError, nearest, shown
@@ -158,7 +158,7 @@ def _state(path: str) -> tuple[t.Any, ...]:
 def _load(places: t.Sequence[str], directory: str, inventory: str) -> Project:
     """The project with the catalogues and checklists of `places` and the policy in `directory`, for people called `inventory`."""
     catalogue = load_catalogue(places)
-    policy = load_policy(directory, [*catalogue, PROVISIONED])
+    policy = load_policy(directory, catalogue)
     gate = os.path.join(directory, "gate.yml")
     checklists = {name: load_checklist(_checklist_path(places, name, gate), catalogue) for name in policy.checklists}
     items, disagreements = combined(gate, checklists)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ..module_utils._verdict import Waiver
 from ._dates import date_of, end_of_day
+from ._provisioning import PROVISIONED
 from ._yaml import InputError, Mapping, entries, known_keys, load, names, nearest, required, shown
 
 __all__ = ["Policy", "load_policy"]
@@ -63,7 +64,7 @@ def load_policy(directory: str, known_items: t.Iterable[str]) -> Policy:
         fleet={group: tuple(hosts) for group, hosts in fleet.items()},
         managed=tuple(gate.get("managed", [])),
         extra_vars=tuple(gate.get("extra_vars", [])),
-        waivers=tuple(_waivers(os.path.join(directory, "waivers.yml"), set(known_items))),
+        waivers=tuple(_waivers(os.path.join(directory, "waivers.yml"), {*known_items, PROVISIONED})),
     )
 
 
@@ -103,6 +104,8 @@ def _waiver(path: str, kind: str, entry: Mapping, known_items: set[str]) -> Waiv
     known_keys(path, entry, keys, item=name)
     if name not in known_items:
         raise InputError(path, entry.lines.get("item", entry.line), "`item` is %r; %s" % (name, nearest(name, known_items)))
+    if kind == "not_applicable" and name == PROVISIONED:
+        raise InputError(path, entry.lines["item"], "is always applicable; waive a failure of one run, until a day", item=name)
     required(path, entry, ("reason", "owner"), item=name, because="an excuse names why and who answers for it")
     if "subjects" in entry:
         names(path, entry.lines["subjects"], "subjects", entry["subjects"])

@@ -123,6 +123,9 @@ def test_a_release_that_was_never_confirmed_is_not_what_is_put_back(unhealthy: P
     killed.edit("inventories/lab/group_vars/all/deploy.yml", lambda variables: dict(variables, deploy_version="1.0.4", deploy_port=8001))
     bad = _kill_before_it_is_confirmed(killed)
     assert (current_release(), confirmed_release()) == (bad, good) and bad != good
+    seen = play("playbooks/verify.yml")
+    found = seen.result("app.release.confirmed", "lab-app")
+    assert (seen.code, found["status"], found["observed"]) == (0, "fail", bad), seen.output
 
     failing = unhealthy.play()
     assert failing.code != 0 and "release %s was put back and is healthy" % good in failing.output, failing.output

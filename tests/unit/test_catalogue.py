@@ -105,7 +105,7 @@ def test_the_shipped_checklists_load(path):
 
 @pytest.mark.parametrize("path", sorted((pathlib.Path(COLLECTION) / "policy").iterdir()), ids=lambda path: path.name)
 def test_the_shipped_policies_load(path):
-    policy = load_policy(str(path), [*load_catalogue([str(CHECKLISTS)]), "run.provisioned"])
+    policy = load_policy(str(path), load_catalogue([str(CHECKLISTS)]))
     assert all((CHECKLISTS / (name + ".yml")).exists() for name in policy.checklists)
     assert policy.fleet
 
@@ -646,6 +646,12 @@ def test_a_policy(policy):
         Waiver("not_applicable", "infra.cpu.cores", "no such host", "ann", (), None),
         Waiver("not_applicable", "infra.cpu.cores", "no such host", "ann", ("app1",), None),
     )
+
+
+def test_a_provisioning_that_failed_is_excused_until_a_day_at_most(policy):
+    assert policy(waivers=[{**WAIVER, "item": "run.provisioned"}]).waivers[0].item == "run.provisioned"
+    with pytest.raises(InputError, match=r"waivers.yml:\d+: item run.provisioned: is always applicable; waive a failure"):
+        policy(not_applicable=[{**EXCUSE, "item": "run.provisioned"}])
 
 
 def test_several_systems_share_the_hosts(policy):

@@ -62,7 +62,7 @@ PROMTOOL = shutil.which("promtool", path=os.pathsep.join([os.path.dirname(sys.ex
 # What there is to see (series to promtool's notation, a sample a minute), and what the query makes of it after an hour.
 SCENARIOS = {
     "node exporter of this host": ("obs.node_exporter", {NODE % 10: "1x60", NODE % 11: "0x60"}, 1),
-    "node exporter of another host": ("obs.node_exporter", {NODE % 11: "1x60"}, NOTHING),
+    "node exporter of another host": ("obs.node_exporter", {NODE % 11: "1x60"}, 0),
     "node exporter that is down": ("obs.node_exporter", {NODE % 10: "0x60", NODE % 11: "1x60"}, 0),
     "fresh samples": ("obs.flowing", {"up{job='app',instance='a'}": "1x60"}, 0),
     "fresh samples of one target, the other down": ("obs.flowing", {"up{job='app',instance='a'}": "1x60", "up{job='app',instance='b'}": "0x60"}, 3600),

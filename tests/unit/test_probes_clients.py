@@ -61,6 +61,7 @@ def test_a_missing_library_is_an_error_that_names_its_package(monkeypatch, redis
     ("kind", "arguments", "needed"),
     [
         (_docker.DockerProbe, {"fact": "project"}, "fact project needs `project`"),
+        (_docker.DockerProbe, {"fact": "unconfirmed"}, "fact unconfirmed needs `path`, the directory of the project's releases"),
         (_postgresql.PostgresqlProbe, {"fact": "role"}, "fact role needs `name`"),
         (_redis.RedisProbe, {"fact": "config"}, "fact config needs `name`"),
     ],
@@ -595,3 +596,33 @@ def test_a_server_that_gave_no_answer_is_asked_once(library, redis_address):
     with pytest.raises(ProbeError, match="Timeout"):
         probe.observe({"fact": "version", **redis_address, "port": 6380})
     assert len(asked) == 2
+
+
+# The release that serves, and the one that was confirmed
+
+
+@pytest.mark.parametrize(
+    ("current", "confirmed", "expected"),
+    [
+        ("1.2", "1.2", ""),
+        ("1.2", "1.1", "1.2"),
+        # Before the first release is confirmed, the link names the directory of all.
+        ("1.2", "", "1.2"),
+        # Nothing serves.
+        (None, "1.1", ""),
+        (None, None, ""),
+        # Hosts of a version that recorded nothing.
+        ("1.2", None, ""),
+    ],
+)
+def test_a_release_that_serves_unconfirmed_is_named(current, confirmed, expected, tmp_path):
+    for name, release in (("current", current), ("confirmed", confirmed)):
+        if release is not None:
+            (tmp_path / name).symlink_to("%s/releases/%s" % (tmp_path, release))
+    assert _docker.DockerProbe({}).observe({"fact": "unconfirmed", "path": str(tmp_path)}).value == expected
+
+
+def test_a_link_that_is_none_is_an_error(tmp_path):
+    (tmp_path / "current").mkdir()
+    with pytest.raises(ProbeError, match="cannot read link .*/current: Invalid argument"):
+        _docker.DockerProbe({}).observe({"fact": "unconfirmed", "path": str(tmp_path)})

@@ -29,7 +29,7 @@ class DockerProbe(Probe):
             "required": True,
             "choices": [
                 *("address_pools", "compose_version", "config", "daemon", "log_max_size", "project", "release", "runtimes", "snap"),
-                *("storage", "version"),
+                *("storage", "unconfirmed", "version"),
             ],
         },
         "project": {"type": "str"},
@@ -161,6 +161,18 @@ class DockerProbe(Probe):
         )
         return Observation(not_up(services, containers), evidence)
 
+    def fact_unconfirmed(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Name of the release that serves in the directory `path` without having been confirmed at door live; "" where none does.
+
+        Without the link `confirmed` every release counts as confirmed, as it does for the deployment.
+        """
+        path = arguments.get("path")
+        if not path:
+            raise ProbeError("fact unconfirmed needs `path`, the directory of the project's releases")
+        serving, confirmed = (_link(os.path.join(path, name)) for name in ("current", "confirmed"))
+        evidence = "link %s/current against link confirmed" % path
+        return Observation("" if confirmed in ("", serving) else os.path.basename(serving), evidence)
+
     def _containers(self, arguments: t.Mapping[str, t.Any]) -> list[tuple[str, t.Mapping[str, t.Any]]]:
         """(service, State of `docker inspect`) of each container of the project, one-off containers left out."""
         if not arguments.get("project"):
@@ -168,6 +180,16 @@ class DockerProbe(Probe):
         labels = [_LABEL % ("project", arguments["project"]), _LABEL % ("oneoff", "False")]
         containers = self.client().containers.list(all=True, filters={"label": labels})
         return [(container.labels[_SERVICE], container.attrs["State"]) for container in containers]
+
+
+def _link(path: str) -> str:
+    """Where the link at `path` leads, "" where there is none."""
+    try:
+        return os.path.normpath(os.readlink(path))
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise ProbeError("cannot read link %s: %s" % (path, error.strerror)) from None
 
 
 def _library() -> t.Any:
