@@ -276,6 +276,11 @@ def chosen(path: str, entry: Mapping, item: Item) -> Item:
     if changed.probe and changed.per != "host" and changed.arguments.get("fact") in PROBES[changed.probe].COMPARED:
         message = "`per` is %r, but fact %s is compared between hosts, and one alone has none to be compared with; leave `per` out"
         raise InputError(path, entry.lines.get("per", entry.line), message % (changed.per, changed.arguments["fact"]), item=item.id)
+    fact = str(changed.arguments.get("fact"))
+    stages = PROBES[changed.probe].STAGES.get(fact) if changed.probe else None
+    if stages and changed.stage not in stages:
+        message = "`stage` is %r, in which fact %s has nothing to look at; known: %s"
+        raise InputError(path, entry.lines.get("stage", entry.line), message % (changed.stage, fact, ", ".join(stages)), item=item.id)
     return changed
 
 

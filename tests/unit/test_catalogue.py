@@ -385,6 +385,16 @@ BAD_ITEMS = {
         "per",
         "`per` is 'group', but fact fingerprint is compared between hosts",
     ),
+    "a release before it started": (
+        {"probe": "docker", "with": {"fact": "release", "project": "shop", "path": "/x"}, "expect": {"empty": True}, "stage": "host"},
+        "stage",
+        "`stage` is 'host', in which fact release has nothing to look at; known: candidate, live, watch, ongoing",
+    ),
+    "what its own door would shut for ever": (
+        {"probe": "docker", "with": {"fact": "unconfirmed", "path": "/x"}, "expect": {"empty": True}, "stage": "live"},
+        "stage",
+        "`stage` is 'live', in which fact unconfirmed has nothing to look at; known: watch, ongoing",
+    ),
     "from of another type": ({"from": 5}, "from", "`from` is 5, not text"),
     "limit of another type": ({"limit": "20 s"}, "limit", "`limit` is '20 s'; it is seconds between 0.1 and 60.0"),
     "limit too long": ({"limit": 600}, "limit", "`limit` is 600; it is seconds between 0.1 and 60.0"),

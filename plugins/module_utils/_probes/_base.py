@@ -56,6 +56,7 @@ class Probe:
     SEES is what an answer is about: HOST, the machine that the probe runs on; PLACE, files and programs there, which may also be
     those of the controller; NETWORK, what an argument names, wherever the probe runs.
     COMPARED: facts that answer a challenge with a sealed fingerprint, which the controller compares between subjects.
+    STAGES: fact to the stages in which there is something that it can look at; any, for a fact that is not listed.
 
     :ivar limit: seconds that the item which is being asked may take. The engine sets it, and kills whoever is not done by then.
     """
@@ -63,6 +64,7 @@ class Probe:
     ARGUMENTS: t.ClassVar[t.Mapping[str, t.Mapping[str, t.Any]]] = {}
     SEES: t.ClassVar[str] = HOST
     COMPARED: t.ClassVar[tuple[str, ...]] = ()
+    STAGES: t.ClassVar[t.Mapping[str, tuple[str, ...]]] = {}
 
     def __init__(self, secrets: Secrets) -> None:
         self.secrets = secrets

@@ -35,6 +35,8 @@ class DockerProbe(Probe):
         "project": {"type": "str"},
         "path": {"type": "str"},
     }
+    # Each release is unconfirmed while its door is asked, and a door that this held shut would never be opened again.
+    STAGES = {"release": ("candidate", "live", "watch", "ongoing"), "unconfirmed": ("watch", "ongoing")}
 
     def __init__(self, secrets: t.Mapping[str, str]) -> None:
         super().__init__(secrets)
