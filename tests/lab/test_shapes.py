@@ -14,9 +14,10 @@ from tests.support import ROOT, Project, play
 
 from .conftest import APP, DATA, containers, on, take_away
 
-HOSTS, MAIN, SSH, GATE = (
+HOSTS, MAIN, PEOPLE, SSH, GATE = (
     "inventories/lab/hosts.yml",
     "inventories/lab/group_vars/all/main.yml",
+    "inventories/lab/group_vars/all/accounts.yml",
     "inventories/lab/group_vars/all/connection.yml",
     "policy/lab/gate.yml",
 )
@@ -44,6 +45,8 @@ def operator(fleet: None, project: Project) -> t.Iterator[str]:
             " && echo 'deployer ALL=(ALL) ALL' >/etc/sudoers.d/deployer && chmod 440 /etc/sudoers.d/deployer"
         )
         on(host, "sh", "-c", script, given="deployer:%s\n" % password)
+    person = {"name": "deployer", "role": "admin", "keys": ["{{ lab_public_key }}"], "sudo_asks": True}
+    project.edit(PEOPLE, lambda data: dict(data, accounts_users=[*data["accounts_users"], person]))
     project.edit(SSH, _set(ansible_user="deployer", ansible_become_password="{{ operator_password }}"))
     _encrypt(project.inventory / "group_vars/all/operator.yml", {"operator_password": password})
     try:
