@@ -5,19 +5,18 @@
 from __future__ import annotations
 
 import ctypes
-import encodings.idna
+import encodings.idna  # noqa: F401 - what is imported late is not there
 import json
 import os
 import traceback
 
 import pytest
+from test_items import CATALOGUE, TEMPLATES, filled
 
 from ansible_collections.gonogo.preflight.plugins.module_utils import _expect
 from ansible_collections.gonogo.preflight.plugins.module_utils._people import people_of
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes import PROBES
 from tests.of_systems import VARIABLES
-
-from test_items import CATALOGUE, TEMPLATES, filled
 
 PROBED = {name: item for name, item in CATALOGUE.items() if item.probe}
 RIGHT = {
