@@ -40,7 +40,8 @@ def test_no_answer_is_no_go_that_says_what_to_write_where_and_warns_before(proje
     assert (result["status"], result["outcome"]) == ("missing", "missing")
     assert "policy/lab/attestations.yml: - {item: ops.oncall, by:" in result["remedy"]
     assert "[WARNING]: ops.oncall is not answered (nobody has answered it); until it is, this run ends NO-GO." in words
-    assert "at: %s" % TODAY in words and "link to the schedule" in words
+    # It may be another day by now.
+    assert any("at: %s" % day in words for day in (TODAY, TODAY + DAY)) and "link to the schedule" in words
 
 
 def test_an_answer_that_has_ended_is_no_go(project: Untouched) -> None:
