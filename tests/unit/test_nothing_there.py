@@ -28,6 +28,23 @@ RIGHT = {
 }
 """What passes all the same, and why that is right."""
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
+# Facts that no item asks for, and with what.
+UNASKED = {
+    ("accounts", ""): ["password_logins"],
+    ("ci", "path"): ["passed", "tests"],
+    ("compose", "file"): ["services"],
+    ("docker", "project"): ["address_pools", "project", "runtimes", "storage"],
+    ("environment", "path name"): ["entropy", "length", "mode", "reused"],
+    ("fail2ban", "jail"): ["jail"],
+    ("file", "path glob"): ["age", "checksum", "mode", "newest", "owner"],
+    ("git", "path"): ["branch", "clean", "head", "tag"],
+    ("git", "path names"): ["ignored"],
+    ("gpu", ""): ["models"],
+    ("process", "name"): ["count", "user"],
+    ("schedule", "name"): ["interval"],
+    ("schedule", "pattern"): ["cron"],
+}
+SAID = {"names": [".env"], "path": "/srv/thing", "file": "/srv/thing/compose.yml", "glob": "*"}
 PEOPLE = people_of([{"name": "ada", "role": "admin", "keys": ["ssh-ed25519 %s ada" % KEY]}], host="app1", groups={"all": ["app1"]}, operator_commands=[])
 # In place of filters that need Ansible: what they make of a host with one port and one person.
 FILTERS = {
@@ -50,12 +67,15 @@ _NEW_USER_AND_NETWORK = 0x10000000 | 0x40000000
 
 
 def asked(arguments):
-    """Item to "met", "not met", or the reason why the probe could not look."""
+    """Item to "met", "not met", or the reason why the probe could not look; of a fact without an item, "seen" or the reason."""
     found = {}
-    for name, item in PROBED.items():
+    for name, (kind, given) in arguments.items():
         try:
-            seen = PROBES[item.probe]({}).observe(arguments[name])
-            found[name] = "met" if _expect.judge(seen.value, item.expect) else "not met"
+            value = PROBES[kind]({}).observe(given).value
+            if name in PROBED:
+                found[name] = "met" if _expect.judge(value, PROBED[name].expect) else "not met"
+            else:
+                found[name] = "seen"
         # What a probe raises beside ProbeError is for the engine to make an error of.
         except Exception as error:
             found[name] = str(error) or type(error).__name__
@@ -67,7 +87,10 @@ def answers(tmp_path_factory):
     """What every item answers in an empty root directory, in a network without an interface."""
     for name, value in FILTERS.items():
         TEMPLATES.filters[name] = lambda *_, value=value: value
-    arguments = {name: filled(name, **MORE, **VARIABLES) for name in PROBED}
+    arguments = {name: (item.probe, filled(name, **MORE, **VARIABLES)) for name, item in PROBED.items()}
+    for (kind, needed), facts in UNASKED.items():
+        given = {name: SAID.get(name, "thing") for name in needed.split()}
+        arguments.update({"%s %s" % (kind, fact): (kind, {"fact": fact, **given}) for fact in facts})
     empty, (reading, writing) = tmp_path_factory.mktemp("empty"), os.pipe()
     child = os.fork()
     if not child:
@@ -91,8 +114,15 @@ def answers(tmp_path_factory):
     return told
 
 
-def test_every_item_was_asked(answers):
-    assert set(answers) == set(PROBED)
+def test_every_item_was_asked_and_every_fact(answers):
+    assert set(PROBED) <= set(answers)
+    facts = {(item.probe, item.arguments["fact"]) for item in PROBED.values()}
+    unasked = {(kind, fact) for (kind, _needed), facts_of in UNASKED.items() for fact in facts_of}
+    assert facts | unasked == {(kind, fact) for kind, probe in PROBES.items() for fact in probe.ARGUMENTS["fact"]["choices"]}
+
+
+def test_a_fact_that_no_item_asks_for_is_not_seen_either(answers):
+    assert {name for name in answers if answers[name] == "seen"} == set()
 
 
 def test_no_item_passes(answers):
