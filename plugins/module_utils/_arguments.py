@@ -20,6 +20,7 @@ TAKES: t.Mapping[str, t.Mapping[str, str]] = {
         "keys": "declared",
         "missing": "declared [group]",
         "password_logins": "",
+        "privileged": "declared",
         "strangers": "declared [group]",
         "sudo": "declared",
         "surplus": "declared",

@@ -149,7 +149,16 @@ TABLE: dict[str, Row] = {
         bare="echo 'games ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/night; chmod 440 /etc/sudoers.d/night",
         after="rm -f /etc/sudoers.d/night",
     ),
-    "accounts.docker": Row(["usermod --append --groups docker ops"], bare="groupadd --force docker; usermod --append --groups docker ops"),
+    # The mode of the socket, which is no role's, is in test_docker.
+    "accounts.docker": Row(
+        [
+            "usermod --append --groups docker ops",
+            "usermod --append --groups disk deploy",
+            "groupadd --system --force lxd; usermod --append --groups lxd deploy",
+        ],
+        bare="groupadd --force docker; usermod --append --groups docker ops",
+        after="gpasswd --delete deploy lxd; groupdel lxd || true",
+    ),
     "accounts.uid0": Row(
         ["useradd --non-unique --uid 0 toor"],
         bare="useradd --non-unique --uid 0 toor",
@@ -160,7 +169,9 @@ TABLE: dict[str, Row] = {
         ["passwd --delete deploy"], bare="passwd --delete ops", after="usermod --password '!' deploy; usermod --password '*' ops", mended=False
     ),
     "docker.user.group": Row(["gpasswd --delete deploy docker"]),
-    "sec.iam.least": Row(["usermod --append --groups sudo deploy"], bare="groupadd --force docker; usermod --append --groups docker ops"),
+    "sec.iam.least": Row(
+        ["usermod --append --groups sudo deploy", "usermod --append --groups disk deploy"], bare="groupadd --force docker; usermod --append --groups docker ops"
+    ),
     # SSH
     "ssh.keys_only": Row([replaced(SSHD, "PasswordAuthentication no", "PasswordAuthentication yes") + READ_BY_SSHD]),
     "ssh.root_login": Row([replaced(SSHD, "PermitRootLogin no", "PermitRootLogin prohibit-password") + READ_BY_SSHD]),
