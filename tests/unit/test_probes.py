@@ -72,6 +72,7 @@ PARSERS = [
     (_os_systemd.parse_size, ()),
     (_os_unattended.parse_apt_config, ()),
     (_os.parse_pending, ()),
+    (_os.parse_held, ()),
     (_os.parse_release, ()),
     (_os.parse_swaps, ()),
     (_os.parse_tracking, ()),
@@ -266,12 +267,37 @@ def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(apt,
     monkeypatch.setattr(_os, "_STAMP", str(stamp))
     monkeypatch.setattr(_os, "_nothing_newer", lambda: False)
     monkeypatch.setattr(_os, "output_of", lambda _arguments, **_options: captured("apt-3.0.4-debian13-pending"))
-    options = 'APT::Architecture "amd64";\nUnattended-Upgrade::Package-Blacklist:: "%s";\n' % blacklist
+    # Whatever the host's own files leave alone, nobody declared.
+    options = 'APT::Architecture "amd64";\nUnattended-Upgrade::Package-Blacklist:: "";\nUnattended-Upgrade::Package-Blacklist:: ".*";\n'
     monkeypatch.setattr(_os_unattended, "output_of", lambda _arguments, **_options: options)
-    seen = _os.OsProbe({}).observe({"fact": "pending"})
+    seen = _os.OsProbe({}).observe({"fact": "pending", "blacklist": [blacklist] if blacklist else []})
     assert seen.value == pending
     told = "; left to the operator by the blacklist of unattended-upgrades: " + alone if alone else ""
     assert seen.evidence.endswith("kept back)" + told)
+
+
+@pytest.mark.parametrize(
+    ("declared", "blacklist", "pending", "told"),
+    [
+        ([], [], ["curl", "openssh-server"], "; held, which is not declared: openssh-server"),
+        (["openssh-client"], [], ["curl", "openssh-server"], "; held, which is not declared: openssh-server"),
+        (["openssh-server"], [], ["curl"], ""),
+        (["openssh-server:amd64"], [], ["curl"], ""),
+        ([], ["openssh"], ["curl"], "; held, which is not declared: openssh-server"),
+    ],
+)
+def test_what_somebody_has_held_is_pending_unless_it_is_declared(apt, captured, monkeypatch, declared, blacklist, pending, told):
+    lists, stamp = apt
+    os.utime(lists)
+    monkeypatch.setattr(_os, "_LISTS", str(lists))
+    monkeypatch.setattr(_os, "_STAMP", str(stamp))
+    monkeypatch.setattr(_os, "_nothing_newer", lambda: False)
+    texts = {"--ignore-hold": captured("apt-2.6.1-debian12-held-ignored"), "full-upgrade": captured("apt-2.6.1-debian12-held")}
+    texts["dpkg-query"] = "ii  curl\nhi  openssh-server\nhi  no-update\nrc  gone\n"
+    monkeypatch.setattr(_os, "output_of", lambda arguments, **_options: next(text for word, text in texts.items() if word in arguments))
+    seen = _os.OsProbe({}).observe({"fact": "pending", "held": declared, "blacklist": blacklist})
+    assert seen.value == pending
+    assert seen.evidence.endswith(told) and ("held, which" in seen.evidence) is bool(told)
 
 
 def test_a_blacklist_that_cannot_be_read_hides_nothing():

@@ -810,11 +810,36 @@ def test_a_period_is_a_day_at_most(captured, period, daily):
 
 def test_a_blacklist_of_everything_is_no_update(captured):
     text = captured(APT_DEBIAN + "default")
-    for pattern, all_ in (("docker", False), (".*", True), ("", False)):
+    every = [(pattern, True) for pattern in (".*", ".", "[a-z]", "..", ".+", "(?:)", "lib|[^l]")]
+    for pattern, all_ in (("docker", False), ("", False), *every):
         options = _os_unattended.parse_apt_config(text + 'Unattended-Upgrade::Package-Blacklist:: "%s";\n' % pattern)
         assert bool(_os_unattended.obstacles(options)) is all_
     with pytest.raises(ProbeError, match="which is no regular expression"):
         _os_unattended.obstacles(_os_unattended.parse_apt_config(text + 'Unattended-Upgrade::Package-Blacklist:: "(";\n'))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "declared", "found"),
+    [
+        (["docker", "nvidia-", "libnvidia-", "containerd"], [], []),
+        (["openssh"], [], ["Unattended-Upgrade::Package-Blacklist has 'openssh', which leaves out openssh-server and is not declared"]),
+        (["openssh", "openssh"], ["openssh"], []),
+        (["linux-"], ["linux-"], []),
+        (["linux-", "libc"], ["linux-"], ["Unattended-Upgrade::Package-Blacklist has 'libc', which leaves out libc6 and is not declared"]),
+        (
+            ["lib|linux|open"],
+            [],
+            [
+                "Unattended-Upgrade::Package-Blacklist has 'lib|linux|open', which leaves out libc6, libssl3, libsystemd0, linux-image-amd64, "
+                "openssh-server, openssl and is not declared"
+            ],
+        ),
+        ([".*"], [".*"], ["Unattended-Upgrade::Package-Blacklist names every package"]),
+    ],
+)
+def test_what_is_left_out_of_security_updates_is_declared(apt, captured, patterns, declared, found):
+    apt(captured(APT_DEBIAN + "default") + "".join('Unattended-Upgrade::Package-Blacklist:: "%s";\n' % one for one in patterns))
+    assert value(fact="unattended", blacklist=declared) == found
 
 
 @pytest.mark.parametrize("system", [APT_UBUNTU, APT_DEBIAN])
