@@ -108,7 +108,7 @@ TABLE: dict[str, Row] = {
     "os.unattended.blacklist": Row(["sed -i /docker/d " + UNATTENDED]),
     "os.unattended.reboot": Row([replaced(UNATTENDED, 'Automatic-Reboot "false"', 'Automatic-Reboot "true"')]),
     "os.timezone.utc": Row(["ln -sfn /usr/share/zoneinfo/Asia/Tokyo /etc/localtime"], bare="ln -sfn /usr/share/zoneinfo/Asia/Tokyo /etc/localtime"),
-    "os.ntp.synced": Row(["chronyc local off"], host=DATA),
+    "os.ntp.synced": Row(["chronyc local off", "systemctl disable chrony"], host=DATA),
     "os.ntp.offset": Row([WRONG_CLOCK], host=DATA, after="systemctl stop gng-second; rm -f /etc/chrony/second.conf"),
     "os.swap.off": Row(
         [

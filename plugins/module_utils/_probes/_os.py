@@ -18,6 +18,7 @@ __all__ = [
     "Tracking",
     "fetched_at",
     "left_alone",
+    "parse_enabled",
     "parse_fstab",
     "parse_held",
     "parse_installed",
@@ -33,6 +34,8 @@ _LISTS = "/var/lib/apt/lists"
 _STAMP = "/var/lib/apt/periodic/update-success-stamp"
 _LISTS_MAX_AGE_DAYS = 2
 _CLOCK_STEP_DAYS = 0.01
+# Debian's unit, which has the other name as an alias while it is enabled, and that of other distributions.
+_CHRONY = ("chrony.service", "chronyd.service")
 _LOCALTIME = "/etc/localtime"
 
 # Leap status of chronyc(1) tracking; around a leap second the clock is as synchronised as before.
@@ -107,14 +110,20 @@ class OsProbe(Probe):
         return Observation(zone_of(_LOCALTIME), _LOCALTIME)
 
     def fact_clock(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """What chrony does with the clock: "synchronised", "own clock" (local stratum, no source), "not synchronised"."""
+        """What chrony does with the clock: "synchronised", "own clock" (local stratum, no source), "not synchronised".
+
+        Where the next boot ends that: "synchronised, and not started at boot", and the same of its own clock.
+        """
         found = _tracking()
         age = time.time() - found.updated
         state = "own clock" if found.reference == _OWN_CLOCK else "synchronised"
         if found.leap not in _SYNCHRONISED or age > max(_STALE, _STALE_INTERVALS * found.interval):
             state = "not synchronised"
         evidence = "chronyc tracking: leap status %s, reference %s, last corrected %.0f s ago" % (found.leap, found.reference, age)
-        return Observation(state, evidence)
+        enabled = parse_enabled(output_of(["systemctl", "show", "-p", "UnitFileState", *_CHRONY]))
+        if state != "not synchronised" and "enabled" not in enabled:
+            state += ", and not started at boot"
+        return Observation(state, "%s; %s" % (evidence, ", ".join("%s %s" % pair for pair in zip(_CHRONY, (one or "not installed" for one in enabled)))))
 
     def fact_clock_offset(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Seconds that the clock is off, by chronyd's own reckoning. Whether that is synchronised is what fact clock says."""
@@ -291,6 +300,14 @@ def parse_tracking(text: str) -> Tracking:
         return Tracking(fields[13], fields[1] or fields[0], updated, interval, offset, abs(offset) + dispersion + delay / 2)
     except (IndexError, ValueError):
         raise ProbeError("chronyc answered %r" % text.strip()[:80]) from None
+
+
+def parse_enabled(text: str) -> list[str]:
+    """The UnitFileState of each unit of `systemctl show`, in their order: enabled, disabled, masked ..., "" for a unit that is not there."""
+    found = re.findall(r"^UnitFileState=([a-z-]*)$", text, re.MULTILINE)
+    if not found:
+        raise ProbeError("systemctl does not say whether the unit is enabled")
+    return found
 
 
 def parse_swaps(text: str) -> list[str]:
