@@ -240,6 +240,23 @@ def test_an_engine_that_failed_over_a_broken_file_is_mended(role: Played, one: P
     assert not unmet(one.play(VERIFY))
 
 
+def test_a_container_whose_log_is_never_rotated_is_named(role: Played, one: Project) -> None:
+    """Settings of the engine are for new containers; one may have its own, or have been there before."""
+    sleeper()
+    assert not unmet(one.play(VERIFY))
+    program = "--volume /usr:/usr:ro --volume /lib:/lib:ro --volume /lib64:/lib64:ro gonogo-sleeper /usr/bin/sleep 86400"
+    try:
+        on(HOST, "sh", "-c", "docker run --detach --name silent --log-driver none " + program)
+        assert not unmet(one.play(VERIFY)), "what is written nowhere fills no disk"
+        on(HOST, "sh", "-c", "docker run --detach --name endless --log-opt max-size=-1 " + program)
+        done = one.play(VERIFY)
+        assert set(unmet(done)) == {"log.rotation"}
+        assert done.result("log.rotation", HOST)["evidence"].endswith("never rotated, in containers that run: endless")
+    finally:
+        on(HOST, "docker", "rm", "-f", "silent", "endless", "sleeper")
+    assert not unmet(one.play(VERIFY))
+
+
 def test_a_socket_that_everybody_may_write_to_is_named(role: Played) -> None:
     """Whoever connects may start a container; no role closes what somebody has opened, and the next start of the socket does."""
     people = {"people": [], "control": ""}
