@@ -232,6 +232,18 @@ def test_what_updates_without_a_hand_leave_alone_the_role_leaves_alone_too(conve
     assert provision(project).changed() == 0
 
 
+def test_a_limit_of_one_user_or_group_is_seen(converged: Played, project: Project) -> None:
+    """It goes before the role's line, which is for all, in whichever file it stands."""
+    for line in ("deploy - nofile 1024", "@users soft nofile 1024"):
+        shell("echo '%s' >/etc/security/limits.d/00-own.conf" % line)
+        try:
+            assert set(failing(project)) == {"os.limits"}
+            assert observed(WATCH, "os", fact="open_files")["value"] == 1024
+        finally:
+            shell("rm /etc/security/limits.d/00-own.conf")
+    assert failing(project) == {}
+
+
 def test_security_updates_that_a_hand_has_left_out_are_named(converged: Played, project: Project) -> None:
     shell("""echo 'Unattended-Upgrade::Package-Blacklist { "lib|linux|open"; };' >/etc/apt/apt.conf.d/99-own""")
     try:

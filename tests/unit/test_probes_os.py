@@ -467,7 +467,7 @@ LIMITS = """\
 # <domain> <type> <item> <value>
 *               soft    core            0
 #*              soft    nofile          10
-@student        hard    nofile          20
+#@student       hard    nofile          20
 """
 WITH_RIGHTS, WITHOUT = "CapEff:\t000001ffffffffff\n", "CapEff:\t000001fffeffffff\n"
 OF_THE_FIRST = (
@@ -483,6 +483,9 @@ OF_THE_FIRST = (
         (LIMITS + "* - nofile 65536\nroot soft nofile unlimited\n", {"logins": 65536, "logins of root": 2**30}),
         ("* soft nofile 1000\n* soft nofile 2000\n", {"logins": 2000}),
         ("* hard nofile 1000\n", {}),
+        ("* soft nofile 65536\ndeploy - nofile 1024\n", {"logins": 65536, "logins of deploy": 1024}),
+        ("@docker SOFT NoFile 1024\n1000:1010 soft nofile 2048\n", {"logins of @docker": 1024, "logins of 1000:1010": 2048}),
+        ("deploy -\ndeploy soft nproc 10\n", {}),
     ],
 )
 def test_limits_of_logins(text, expected):
@@ -542,7 +545,13 @@ def test_a_configuration_that_nobody_understands_is_an_error(text):
         ("65536", "65536", "* hard nofile 1024\n", WITH_RIGHTS, 1024),
         ("65536", "65536", "* soft nofile 65536\nroot hard nofile 2048\n", WITH_RIGHTS, 2048),
         ("65536", "65536", "* hard nofile 1024\n* hard nofile 65536\n", WITH_RIGHTS, 65536),  # the last one counts
-        ("65536", "65536", "@staff hard nofile 1024\n", WITH_RIGHTS, 65536),
+        ("65536", "65536", "@staff hard nofile 1024\n", WITH_RIGHTS, 1024),
+        ("65536", "65536", "* soft nofile 65536\ndeploy - nofile 1024\n", WITH_RIGHTS, 1024),  # one user's goes before those of all
+        ("65536", "65536", "deploy - nofile 1024\n* soft nofile 65536\n", WITH_RIGHTS, 1024),
+        ("65536", "65536", "@docker soft nofile 2048\n* soft nofile 65536\n", WITH_RIGHTS, 2048),
+        ("65536", "65536", "* soft nofile 4096\n@docker hard nofile 70000\n", WITH_RIGHTS, 4096),
+        ("65536", "65536", "* soft nofile 65536\ndeploy soft nofile unlimited\n", WITH_RIGHTS, 65536),
+        ("65536", "65536", "* soft nofile 65536\ndeploy soft nproc 10\n", WITH_RIGHTS, 65536),
     ],
 )
 def test_how_many_files_may_be_open(monkeypatch, answers, files, live, drop_in, limits, capabilities, expected):
@@ -560,6 +569,15 @@ def test_a_hard_limit_that_lowers_logins_is_in_the_evidence(monkeypatch, answers
     files(_os_systemd, {"own.conf": "* soft nofile 65536\n* hard nofile 1024\n", "/proc/1/status": WITH_RIGHTS})
     told = "logins 1024 (hard nofile of /etc/security/limits.conf or /etc/security/limits.d), logins of root 65536"
     assert look(fact="open_files").evidence == "services 65536, services after a boot 65536, " + told
+
+
+def test_whose_line_it_is_is_in_the_evidence(monkeypatch, answers, files):
+    answers(_os_systemd, {"show": "DefaultLimitNOFILESoft=65536\n", "cat-config": "[Manager]\nDefaultLimitNOFILE=65536\n"})
+    monkeypatch.setattr(_os_systemd.glob, "glob", lambda _pattern: ["own.conf"])
+    files(_os_systemd, {"own.conf": "* soft nofile 65536\n@docker soft nofile 1024\ndeploy hard nofile 2048\n", "/proc/1/status": WITH_RIGHTS})
+    assert look(fact="open_files").evidence.endswith(
+        "logins of root 65536, logins of @docker 1024, logins of deploy 2048 (hard nofile of /etc/security/limits.conf or /etc/security/limits.d)"
+    )
 
 
 @pytest.mark.parametrize("shown", ["", "DefaultLimitNOFILE=524288\n", "DefaultLimitNOFILESoft=many\n"])
