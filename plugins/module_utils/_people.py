@@ -63,6 +63,11 @@ class Person:
     commands: tuple[str, ...]
     sudo_asks: bool
 
+    @property
+    def is_root(self) -> bool:
+        """Whether this person may do everything by sudo, which asks nothing."""
+        return self.present and self.commands == (EVERYTHING,) and not self.sudo_asks
+
     def data(self) -> dict[str, t.Any]:
         """As plain data, which `person_from` reads."""
         return {**self.__dict__, "keys": [key.line for key in self.keys], "groups": list(self.groups), "commands": list(self.commands)}

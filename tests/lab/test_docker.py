@@ -241,19 +241,26 @@ def test_an_engine_that_failed_over_a_broken_file_is_mended(role: Played, one: P
 
 
 def test_a_container_whose_log_is_never_rotated_is_named(role: Played, one: Project) -> None:
-    """Settings of the engine are for new containers; one may have its own, or have been there before."""
+    """Settings of the engine are for new containers, and those of its driver for containers with that driver alone."""
     sleeper()
     assert not unmet(one.play(VERIFY))
     program = "--volume /usr:/usr:ro --volume /lib:/lib:ro --volume /lib64:/lib64:ro gonogo-sleeper /usr/bin/sleep 86400"
+    variables(one, docker_daemon_options={"log-driver": "local"})
+    applied(one)
     try:
         on(HOST, "sh", "-c", "docker run --detach --name silent --log-driver none " + program)
         assert not unmet(one.play(VERIFY)), "what is written nowhere fills no disk"
-        on(HOST, "sh", "-c", "docker run --detach --name endless --log-opt max-size=-1 " + program)
+        on(HOST, "sh", "-c", "docker run --detach --name endless --log-driver json-file " + program)
         done = one.play(VERIFY)
         assert set(unmet(done)) == {"log.rotation"}
         assert done.result("log.rotation", HOST)["evidence"].endswith("never rotated, in containers that run: endless")
+        variables(one)
+        applied(one)
+        assert set(unmet(one.play(VERIFY))) == {"log.rotation"}, "a container keeps what held when it was made"
     finally:
         on(HOST, "docker", "rm", "-f", "silent", "endless", "sleeper")
+        variables(one)
+        applied(one)
     assert not unmet(one.play(VERIFY))
 
 

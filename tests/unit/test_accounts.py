@@ -677,6 +677,28 @@ def test_the_role_takes_declared_people_out_of_the_groups_that_are_named():
     assert [user["groups"] for user in todo.users if user["name"] == "grace"] == [["docker", "gonogo-people"]]
 
 
+@pytest.mark.parametrize(
+    ("gid", "role", "asks", "refused"),
+    [
+        (6, "login", False, "disk"),
+        (6, "admin", True, "disk"),
+        (6, "admin", False, ""),
+        (998, "admin", False, "docker"),
+        (998, "deploy", False, ""),
+        (27, "login", False, ""),
+        (1001, "login", False, ""),
+    ],
+)
+def test_an_own_group_that_is_as_good_as_root_is_refused_by_name(gid, role, asks, refused):
+    found = accounts(passwd=PASSWD.replace("ada:x:1001:1001:", "ada:x:1001:%d:" % gid), group=GROUP + "disk:x:6:\n")
+    ada = {"name": "ada", "role": role, "keys": [OTHER], "sudo_asks": asks}
+    if refused:
+        with pytest.raises(AccountsError, match="ada has %s as its own group, .* usermod --gid GROUP ada" % refused):
+            plan(state(accounts=found), people(OPS, ada))
+    else:
+        assert plan(state(accounts=found), people(OPS, ada)).reasons
+
+
 def of_socket(mode, uid, gid, listed=False):
     return lambda: (os.stat_result((stat.S_IFSOCK | mode, 0, 0, 1, uid, gid, 0, 0, 0, 0)), listed)
 

@@ -188,7 +188,7 @@ def _privileged(accounts: Accounts, people: t.Sequence[Person]) -> tuple[list[st
     """(who is as good as root without being declared to be, evidence)."""
     found, seen = [], []
     roots = set(accounts.with_uid(0))
-    everything = {one.name for one in people if one.present and one.commands == (EVERYTHING,) and not one.sudo_asks}
+    everything = {one.name for one in people if one.is_root}
     for group in PRIVILEGED:
         strangers = set(_strangers(accounts, group, people)[0]) - roots - (everything if group != DOCKER else set())
         if group not in BY_SUDO:
