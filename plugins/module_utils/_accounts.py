@@ -65,9 +65,13 @@ class Accounts:
         return sorted(group for group, members in self.members.items() if name in members)
 
     def in_group(self, group: str) -> list[str]:
-        """Who is in a group, by the group file or because it is theirs in passwd, sorted; nobody is in a group that does not exist."""
+        """Who is in a group, by the group file or because it is theirs in passwd, sorted; nobody is in a group that does not exist.
+
+        The kernel knows numbers alone: a group of another name with the same one is this group.
+        """
         primary = {one.name for one in self.accounts.values() if group in self.gids and one.gid == self.gids[group]}
-        return sorted({name for name in self.members.get(group, ()) if name in self.accounts} | primary)
+        same = {group, *(name for name, gid in self.gids.items() if gid == self.gids.get(group))}
+        return sorted({name for one in same for name in self.members.get(one, ()) if name in self.accounts} | primary)
 
     def with_uid(self, uid: int) -> list[str]:
         return sorted(one.name for one in self.accounts.values() if one.uid == uid)

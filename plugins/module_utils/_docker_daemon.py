@@ -68,7 +68,7 @@ def log_max_size(options: Options) -> t.Optional[int]:
         return None
     size = _SIZE.fullmatch(given)
     if not size:
-        raise DaemonError("log-opts.max-size is %r, which is no size" % given)
+        raise DaemonError("log-opts.max-size is %r, which is no size" % given[:80])
     # Docker reads this one in powers of 1000 (go-units, FromHumanSize).
     return int(float(size.group(1)) * 1000 ** " kmgtp".index(size.group(2).lower() or " "))
 

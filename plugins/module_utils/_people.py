@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ._authorized_keys import Key, KeyLineError, parse_key
 
-__all__ = ["ADMIN", "DEPLOY", "DOCKER", "EVERYTHING", "OPERATOR", "PRIVILEGED", "ROOT", "PeopleError", "Person", "people_of", "person_from"]
+__all__ = ["ADMIN", "BY_SUDO", "DEPLOY", "DOCKER", "EVERYTHING", "OPERATOR", "PRIVILEGED", "ROOT", "PeopleError", "Person", "people_of", "person_from"]
 
 PRESENT, ABSENT = "present", "absent"
 ADMIN, OPERATOR, DEPLOY, LOGIN = "admin", "operator", "deploy", "login"
@@ -20,6 +20,9 @@ ROOT = "root"
 
 PRIVILEGED = ("admin", "disk", "docker", "incus-admin", "kmem", "libvirt", "lxd", "root", "shadow", "staff", "sudo", "wheel")
 """Groups whose members can become root; one is a role's, the others nobody's."""
+
+BY_SUDO = ("admin", "sudo", "wheel")
+"""Those that give what the rules of sudo say, and nothing else."""
 
 _KEYS = ("name", "state", "role", "keys", "groups", "comment", "shell", "sudo_asks", "hosts")
 _STATES = (PRESENT, ABSENT)
@@ -59,6 +62,11 @@ class Person:
     shell: str
     commands: tuple[str, ...]
     sudo_asks: bool
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this person may do everything by sudo, which asks nothing."""
+        return self.present and self.commands == (EVERYTHING,) and not self.sudo_asks
 
     def data(self) -> dict[str, t.Any]:
         """As plain data, which `person_from` reads."""

@@ -56,6 +56,7 @@ echo 'deb [trusted=yes] file:/root/repo ./' >/etc/apt/sources.list.d/gng.list
 apt-get update -q -o Dir::Etc::sourcelist=/etc/apt/sources.list.d/gng.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0
 """
 NOT_PENDING = "dpkg --purge gng-dummy; rm -rf /root/repo /root/gng-* /etc/apt/sources.list.d/gng.list /var/lib/apt/lists/*root_repo*; chmod 700 /root"
+OWN_BLACKLIST = """echo 'Unattended-Upgrade::Package-Blacklist { "gng-"; };' >/etc/apt/apt.conf.d/99-own"""
 # A time server that is half a second off.
 WRONG_CLOCK = """
 cat >/etc/chrony/second.conf <<'CONF'
@@ -93,7 +94,8 @@ def compose_package(host: str) -> str:
 
 TABLE: dict[str, Row] = {
     # Operating system
-    "os.updated": Row([OLD_LISTS, PENDING], bare=OLD_LISTS, after=NOT_PENDING),
+    # What the host's own blacklist leaves alone is pending all the same; the hold, which no role takes away, is in test_os.
+    "os.updated": Row([OLD_LISTS, PENDING, PENDING + OWN_BLACKLIST], bare=OLD_LISTS, after=NOT_PENDING + "; rm -f /etc/apt/apt.conf.d/99-own"),
     "os.reboot": Row(
         ["echo dbus >/run/reboot-required.pkgs; touch /run/reboot-required"],
         bare="touch /run/reboot-required",
@@ -106,7 +108,7 @@ TABLE: dict[str, Row] = {
     "os.unattended.blacklist": Row(["sed -i /docker/d " + UNATTENDED]),
     "os.unattended.reboot": Row([replaced(UNATTENDED, 'Automatic-Reboot "false"', 'Automatic-Reboot "true"')]),
     "os.timezone.utc": Row(["ln -sfn /usr/share/zoneinfo/Asia/Tokyo /etc/localtime"], bare="ln -sfn /usr/share/zoneinfo/Asia/Tokyo /etc/localtime"),
-    "os.ntp.synced": Row(["chronyc local off"], host=DATA),
+    "os.ntp.synced": Row(["chronyc local off", "systemctl disable chrony"], host=DATA),
     "os.ntp.offset": Row([WRONG_CLOCK], host=DATA, after="systemctl stop gng-second; rm -f /etc/chrony/second.conf"),
     "os.swap.off": Row(
         [
@@ -149,7 +151,16 @@ TABLE: dict[str, Row] = {
         bare="echo 'games ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/night; chmod 440 /etc/sudoers.d/night",
         after="rm -f /etc/sudoers.d/night",
     ),
-    "accounts.docker": Row(["usermod --append --groups docker ops"], bare="groupadd --force docker; usermod --append --groups docker ops"),
+    # The mode of the socket, which is no role's, is in test_docker.
+    "accounts.docker": Row(
+        [
+            "usermod --append --groups docker ops",
+            "usermod --append --groups disk deploy",
+            "groupadd --system --force lxd; usermod --append --groups lxd deploy",
+        ],
+        bare="groupadd --force docker; usermod --append --groups docker ops",
+        after="gpasswd --delete deploy lxd; groupdel lxd || true",
+    ),
     "accounts.uid0": Row(
         ["useradd --non-unique --uid 0 toor"],
         bare="useradd --non-unique --uid 0 toor",
@@ -160,7 +171,9 @@ TABLE: dict[str, Row] = {
         ["passwd --delete deploy"], bare="passwd --delete ops", after="usermod --password '!' deploy; usermod --password '*' ops", mended=False
     ),
     "docker.user.group": Row(["gpasswd --delete deploy docker"]),
-    "sec.iam.least": Row(["usermod --append --groups sudo deploy"], bare="groupadd --force docker; usermod --append --groups docker ops"),
+    "sec.iam.least": Row(
+        ["usermod --append --groups sudo deploy", "usermod --append --groups disk deploy"], bare="groupadd --force docker; usermod --append --groups docker ops"
+    ),
     # SSH
     "ssh.keys_only": Row([replaced(SSHD, "PasswordAuthentication no", "PasswordAuthentication yes") + READ_BY_SSHD]),
     "ssh.root_login": Row([replaced(SSHD, "PermitRootLogin no", "PermitRootLogin prohibit-password") + READ_BY_SSHD]),

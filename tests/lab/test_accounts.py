@@ -92,6 +92,7 @@ def test_what_no_role_may_mend_fails_its_item_alone(declared: str, key: pathlib.
     for item, script, mend in (
         ("accounts.declared", "install -d -m 700 /root/.ssh; echo '%s' >/root/.ssh/authorized_keys" % other, "rm /root/.ssh/authorized_keys"),
         ("accounts.docker", "usermod --append --groups docker games", "gpasswd --delete games docker"),
+        ("accounts.docker", "usermod --append --groups disk games", "gpasswd --delete games disk"),
     ):
         on(WATCH, "sh", "-c", script)
         assert failing() - usual == {item}, script

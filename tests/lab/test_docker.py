@@ -15,6 +15,7 @@ from tests.support import ROOT, Played, Project, copied_project, play
 
 from .breaks import compose_package
 from .conftest import containers, killed_when, lab, on, outage, take_away
+from .probing import value
 
 pytestmark = pytest.mark.long
 
@@ -237,6 +238,46 @@ def test_an_engine_that_failed_over_a_broken_file_is_mended(role: Played, one: P
     assert applied(one).changed() == 3
     assert applied(one).changed() == 0
     assert not unmet(one.play(VERIFY))
+
+
+def test_a_container_whose_log_is_never_rotated_is_named(role: Played, one: Project) -> None:
+    """Settings of the engine are for new containers, and those of its driver for containers with that driver alone."""
+    sleeper()
+    assert not unmet(one.play(VERIFY))
+    program = "--volume /usr:/usr:ro --volume /lib:/lib:ro --volume /lib64:/lib64:ro gonogo-sleeper /usr/bin/sleep 86400"
+    variables(one, docker_daemon_options={"log-driver": "local"})
+    applied(one)
+    try:
+        on(HOST, "sh", "-c", "docker run --detach --name silent --log-driver none " + program)
+        assert not unmet(one.play(VERIFY)), "what is written nowhere fills no disk"
+        on(HOST, "sh", "-c", "docker run --detach --name endless --log-driver json-file " + program)
+        done = one.play(VERIFY)
+        assert set(unmet(done)) == {"log.rotation"}
+        assert done.result("log.rotation", HOST)["evidence"].endswith("never rotated, in containers that run: endless")
+        variables(one)
+        applied(one)
+        assert set(unmet(one.play(VERIFY))) == {"log.rotation"}, "a container keeps what held when it was made"
+    finally:
+        on(HOST, "docker", "rm", "-f", "silent", "endless", "sleeper")
+        variables(one)
+        applied(one)
+    assert not unmet(one.play(VERIFY))
+
+
+def test_a_socket_that_everybody_may_write_to_is_named(role: Played) -> None:
+    """Whoever connects may start a container; no role closes what somebody has opened, and the next start of the socket does."""
+    people = {"people": [], "control": ""}
+    everybody = "everybody by the mode of /run/docker.sock"
+    try:
+        assert everybody not in value(HOST, "accounts", fact="privileged", declared=people)
+        on(HOST, "chmod", "0666", "/run/docker.sock")
+        assert everybody in value(HOST, "accounts", fact="privileged", declared=people)
+        on(HOST, "chmod", "0660", "/run/docker.sock")
+        on(HOST, "chgrp", "users", "/run/docker.sock")
+        on(HOST, "usermod", "--append", "--groups", "users", "games")
+        assert "games in group users, which /run/docker.sock belongs to" in value(HOST, "accounts", fact="privileged", declared=people)
+    finally:
+        on(HOST, "sh", "-c", "chmod 0660 /run/docker.sock; chgrp docker /run/docker.sock; gpasswd --delete games users")
 
 
 # What is refused

@@ -202,7 +202,10 @@ def test_what_is_held_is_neither_updated_nor_pending(converged: Played, project:
         assert provision(project).changed() == 1
         assert provision(project).changed() == 0
         assert shell("dpkg-query -W -f '${Version}' gng-dummy") == "1"
-        assert value_of("pending") == []
+        assert value_of("pending", held=["gng-dummy"]) == [] and value_of("pending") == ["gng-dummy"]
+        assert failing(project) == {}
+        project.edit("inventories/lab/group_vars/all/held.yml", lambda _: {"os_held_packages": []})
+        assert set(failing(project)) == {"os.updated"}, "a hold that nobody declares hides no update"
     finally:
         (project.inventory / "group_vars/all/held.yml").unlink()
         shell("apt-mark unhold gng-dummy;" + NOT_PENDING)
@@ -216,7 +219,7 @@ def test_what_updates_without_a_hand_leave_alone_the_role_leaves_alone_too(conve
         provision(project, "--check")
         provision(project)
         assert shell("dpkg-query -W -f '${Version}' gng-dummy") == "1"
-        seen = observed(WATCH, "os", fact="pending")
+        seen = observed(WATCH, "os", fact="pending", blacklist=["docker", "gng-"])
         assert seen["value"] == [] and "left to the operator by the blacklist of unattended-upgrades: gng-dummy" in seen["evidence"]
         assert provision(project).changed() == 0
         project.edit(file, lambda data: {**data, "os_upgrade_blacklist": []})
@@ -227,6 +230,29 @@ def test_what_updates_without_a_hand_leave_alone_the_role_leaves_alone_too(conve
         shell(NOT_PENDING)
     provision(project)
     assert provision(project).changed() == 0
+
+
+def test_a_limit_of_one_user_or_group_is_seen(converged: Played, project: Project) -> None:
+    """It goes before the role's line, which is for all, in whichever file it stands."""
+    for line in ("deploy - nofile 1024", "@users soft nofile 1024"):
+        shell("echo '%s' >/etc/security/limits.d/00-own.conf" % line)
+        try:
+            assert set(failing(project)) == {"os.limits"}
+            assert observed(WATCH, "os", fact="open_files")["value"] == 1024
+        finally:
+            shell("rm /etc/security/limits.d/00-own.conf")
+    assert failing(project) == {}
+
+
+def test_security_updates_that_a_hand_has_left_out_are_named(converged: Played, project: Project) -> None:
+    shell("""echo 'Unattended-Upgrade::Package-Blacklist { "lib|linux|open"; };' >/etc/apt/apt.conf.d/99-own""")
+    try:
+        found = failing(project)
+        assert set(found) == {"os.unattended"} and "openssh-server" in str(found)
+        assert provision(project).changed() == 0
+    finally:
+        shell("rm /etc/apt/apt.conf.d/99-own")
+    assert failing(project) == {}
 
 
 def test_what_a_container_cannot_set_is_said_and_is_neither_a_change_nor_a_failure(converged: Played, project: Project) -> None:

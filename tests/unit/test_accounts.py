@@ -528,7 +528,8 @@ class Sshd:
 
 @pytest.fixture
 def host(etc, monkeypatch, captured):
-    """The host above; its sshd, and what cvtsudoers says of it."""
+    """The host above; its sshd, and what cvtsudoers says of it. There is no Docker."""
+    monkeypatch.setattr(probe, "_SOCKET", str(etc / "docker.sock"))
     sshd = Sshd()
     monkeypatch.setattr(probe, "Server", lambda ask: sshd)
     sshd.sudoers = captured("cvtsudoers-1.9.16p2-debian13-default")
@@ -652,6 +653,87 @@ def test_members_of_a_group(host):
 
 def test_where_nobody_is_declared_to_deploy_nobody_is_found_to(host):
     assert error("missing", declared=declared(OPS)) == "nobody is declared to be in group docker"
+
+
+def test_who_is_as_good_as_root_by_a_group(host, etc):
+    (etc / "group").write_text(GROUP + "disk:x:6:ops,ada,root\nlxd:x:105:grace\nshadow:x:42:\nalso-docker:x:998:ada\nusers:x:100:ada\n")
+    (etc / "passwd").write_text((etc / "passwd").read_text() + "eve:x:1003:42::/home/eve:/bin/sh\n")
+    found = ["ada in group disk", "ops in group disk", "ada in group docker", "grace in group docker", "grace in group lxd", "eve in group shadow"]
+    assert value("privileged") == found
+    grace = {"name": "grace", "role": "deploy"}
+    # Ops may do everything by sudo, without being asked; who deploys is declared to use Docker and nothing else.
+    found = ["ada in group disk", "ada in group docker", "grace in group lxd", "eve in group shadow"]
+    assert value("privileged", OPS, grace) == found
+    assert value("privileged", dict(OPS, sudo_asks=True), grace) == ["ada in group disk", "ops in group disk", *found[1:]]
+    assert value("privileged", OPS, grace, dict(OPS, name="ada", role="login", keys=[OTHER])) == found, "who may log in may do no more"
+    (etc / "group").write_text(GROUP.replace("998:grace", "998:ops"))
+    assert value("privileged", OPS) == ["ops in group docker"], "group docker has its own role"
+    assert value("privileged", dict(OPS, state="absent")) == ["ops in group docker"]
+
+
+def test_the_role_takes_declared_people_out_of_the_groups_that_are_named():
+    group = GROUP + "disk:x:6:grace\n"
+    todo = plan(state(accounts=accounts(group=group)), people(OPS, {"name": "grace", "role": "deploy"}))
+    assert [user["groups"] for user in todo.users if user["name"] == "grace"] == [["docker", "gonogo-people"]]
+
+
+@pytest.mark.parametrize(
+    ("gid", "role", "asks", "refused"),
+    [
+        (6, "login", False, "disk"),
+        (6, "admin", True, "disk"),
+        (6, "admin", False, ""),
+        (998, "admin", False, "docker"),
+        (998, "deploy", False, ""),
+        (27, "login", False, ""),
+        (1001, "login", False, ""),
+    ],
+)
+def test_an_own_group_that_is_as_good_as_root_is_refused_by_name(gid, role, asks, refused):
+    found = accounts(passwd=PASSWD.replace("ada:x:1001:1001:", "ada:x:1001:%d:" % gid), group=GROUP + "disk:x:6:\n")
+    ada = {"name": "ada", "role": role, "keys": [OTHER], "sudo_asks": asks}
+    if refused:
+        with pytest.raises(AccountsError, match="ada has %s as its own group, .* usermod --gid GROUP ada" % refused):
+            plan(state(accounts=found), people(OPS, ada))
+    else:
+        assert plan(state(accounts=found), people(OPS, ada)).reasons
+
+
+def of_socket(mode, uid, gid, listed=False):
+    return lambda: (os.stat_result((stat.S_IFSOCK | mode, 0, 0, 1, uid, gid, 0, 0, 0, 0)), listed)
+
+
+@pytest.mark.parametrize(
+    ("mode", "uid", "gid", "listed", "found"),
+    [
+        (0o660, 0, 998, False, []),
+        (0o600, 0, 1001, False, []),
+        (0o660, 0, 0, False, []),
+        (0o666, 0, 998, False, ["everybody by the mode of SOCKET"]),
+        (0o662, 0, 998, False, ["everybody by the mode of SOCKET"]),
+        (0o664, 0, 998, False, []),
+        (0o660, 0, 1001, False, ["ada in group ada, which SOCKET belongs to"]),
+        (0o660, 0, 4711, False, []),
+        (0o660, 1001, 998, False, ["ada owns SOCKET"]),
+        (0o660, 4711, 998, False, ["4711 owns SOCKET"]),
+        (0o660, 0, 998, True, ["whoever the access list of SOCKET names (getfacl)"]),
+    ],
+)
+def test_who_gets_to_docker_by_its_socket(host, monkeypatch, mode, uid, gid, listed, found):
+    monkeypatch.setattr(probe, "_socket", of_socket(mode, uid, gid, listed))
+    grace = {"name": "grace", "role": "deploy"}
+    found = [one.replace("SOCKET", probe._SOCKET) for one in found]
+    assert value("privileged", OPS, grace) == found
+    assert [one for one in value("surplus", OPS, grace) if "docker" in one] == found
+
+
+def test_the_socket_itself_is_looked_at(host, etc):
+    (etc / "docker.sock").touch()
+    (etc / "docker.sock").chmod(0o606)
+    assert "everybody by the mode of %s/docker.sock" % etc in value("privileged", OPS)
+    (etc / "docker.sock").unlink()
+    (etc / "docker.sock").symlink_to("docker.sock")
+    assert "cannot look at" in error("privileged", declared=declared(OPS))
 
 
 def test_all_of_it_at_once(host, etc):

@@ -22,7 +22,7 @@ ITEMS = {item["id"]: item for items in AREAS.values() for item in items}
 EXPLAINED = ("postgresql", "redis", "backup", "data", "models", "application")
 
 # Ansible's own, and the engine's (docs/checklist.md).
-GIVEN = {"ansible_user", "groups", "hostvars", "inventory_dir", "inventory_hostname", "preflight_vantage", "query"}
+GIVEN = {"ansible_user", "groups", "hostvars", "inventory_dir", "inventory_hostname", "lookup", "preflight_vantage", "query"}
 
 # How the page writes a default that depends on another variable.
 WRITTEN = {

@@ -121,7 +121,9 @@ def host(monkeypatch, tmp_path):
     file = tmp_path / "daemon.json"
     monkeypatch.setattr(_docker, "DAEMON", str(file))
 
-    def make(options, info=None, *, age=60, active=True):
+    def make(options, info=None, *, age=60, active=True, logs=()):
+        running = [types.SimpleNamespace(name="c%d" % number, attrs={"HostConfig": {"LogConfig": one}}) for number, one in enumerate(logs, 1)]
+        containers = types.SimpleNamespace(list=lambda ignore_removed: running)
         info = INFO if info is None else info
         if options is not None:
             file.write_text(options if isinstance(options, str) else json.dumps(options))
@@ -132,7 +134,7 @@ def host(monkeypatch, tmp_path):
             "dockerd": "Docker version 26.1.5+dfsg1, build a72d7cd\n",
         }
         monkeypatch.setattr(_docker, "output_of", lambda command, **_options: next(said[word] for word in said if word in command))
-        monkeypatch.setattr(_docker.DockerProbe, "client", lambda self: types.SimpleNamespace(info=lambda: info))
+        monkeypatch.setattr(_docker.DockerProbe, "client", lambda self: types.SimpleNamespace(info=lambda: info, containers=containers))
         return _docker.DockerProbe({})
 
     return make
@@ -208,10 +210,46 @@ def test_logs_that_are_never_rotated_are_a_failure_and_no_error(host, options, d
     assert _expect.judge(seen.value, item.expect) is passes
 
 
+TEN = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+
+
+@pytest.mark.parametrize(
+    ("logs", "size", "said"),
+    [
+        ([], 10_000_000, ""),
+        ([TEN, {"Type": "local", "Config": {"max-size": "1m"}}], 10_000_000, ""),
+        ([TEN, {"Type": "local", "Config": {}}], 20_000_000, "; most in the container c2"),
+        ([{"Type": "json-file", "Config": {"max-size": "1g"}}, TEN], 1_000_000_000, "; most in the container c1"),
+        ([{"Type": "none", "Config": {}}, {"Type": "journald", "Config": None}], 10_000_000, ""),
+        ([TEN, {"Type": "json-file", "Config": {}}], 0, "; never rotated, in containers that run: c2"),
+        ([{"Type": "json-file", "Config": {"max-size": "-1"}}, {"Type": "", "Config": None}], 0, "; never rotated, in containers that run: c1, c2"),
+        ([{"Type": "local", "Config": {"max-size": "-1"}}], 0, "; never rotated, in containers that run: c1"),
+        ([{"Type": "json-file", "Config": {"max-file": "3"}}] * 12, 0, ": c1, c10, c11, c12, c2, c3, c4, c5, c6, c7, ..."),
+        ([None], 0, "; never rotated, in containers that run: c1"),
+    ],
+)
+def test_logs_of_containers_that_run_are_looked_at(host, logs, size, said):
+    seen = observe(host(OPTIONS, logs=logs), "log_max_size")
+    assert seen.value == size
+    assert seen.evidence.endswith(said or _docker.DAEMON)
+    assert observe(host(OPTIONS, logs=logs), "config").value["logs_rotated"] is True, "which is about the settings of the engine"
+
+
+def test_containers_do_not_make_up_for_an_engine_that_rotates_nothing(host):
+    seen = observe(host({**OPTIONS, "log-opts": {}}, logs=[TEN]), "log_max_size")
+    assert (seen.value, "without log-opts.max-size" in seen.evidence) == (0, True)
+
+
+def test_a_container_whose_size_is_none_is_an_error(host):
+    with pytest.raises(ProbeError, match="no size"):
+        observe(host(OPTIONS, logs=[{"Type": "json-file", "Config": {"max-size": "ten"}}]), "log_max_size")
+
+
 def test_the_engine_is_asked_once(host):
     asked = []
     probe = host(OPTIONS)
-    probe.client = lambda: types.SimpleNamespace(info=lambda: asked.append(1) or INFO)
+    containers = types.SimpleNamespace(list=lambda ignore_removed: [])
+    probe.client = lambda: types.SimpleNamespace(info=lambda: asked.append(1) or INFO, containers=containers)
     for fact in ("config", "log_max_size", "runtimes", "storage"):
         observe(probe, fact)
     assert asked == [1]

@@ -72,6 +72,8 @@ PARSERS = [
     (_os_systemd.parse_size, ()),
     (_os_unattended.parse_apt_config, ()),
     (_os.parse_pending, ()),
+    (_os.parse_enabled, ()),
+    (_os.parse_held, ()),
     (_os.parse_release, ()),
     (_os.parse_swaps, ()),
     (_os.parse_tracking, ()),
@@ -266,12 +268,37 @@ def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(apt,
     monkeypatch.setattr(_os, "_STAMP", str(stamp))
     monkeypatch.setattr(_os, "_nothing_newer", lambda: False)
     monkeypatch.setattr(_os, "output_of", lambda _arguments, **_options: captured("apt-3.0.4-debian13-pending"))
-    options = 'APT::Architecture "amd64";\nUnattended-Upgrade::Package-Blacklist:: "%s";\n' % blacklist
+    # Whatever the host's own files leave alone, nobody declared.
+    options = 'APT::Architecture "amd64";\nUnattended-Upgrade::Package-Blacklist:: "";\nUnattended-Upgrade::Package-Blacklist:: ".*";\n'
     monkeypatch.setattr(_os_unattended, "output_of", lambda _arguments, **_options: options)
-    seen = _os.OsProbe({}).observe({"fact": "pending"})
+    seen = _os.OsProbe({}).observe({"fact": "pending", "blacklist": [blacklist] if blacklist else []})
     assert seen.value == pending
     told = "; left to the operator by the blacklist of unattended-upgrades: " + alone if alone else ""
     assert seen.evidence.endswith("kept back)" + told)
+
+
+@pytest.mark.parametrize(
+    ("declared", "blacklist", "pending", "told"),
+    [
+        ([], [], ["curl", "openssh-server"], "; held, which is not declared: openssh-server"),
+        (["openssh-client"], [], ["curl", "openssh-server"], "; held, which is not declared: openssh-server"),
+        (["openssh-server"], [], ["curl"], ""),
+        (["openssh-server:amd64"], [], ["curl"], ""),
+        ([], ["openssh"], ["curl"], "; held, which is not declared: openssh-server"),
+    ],
+)
+def test_what_somebody_has_held_is_pending_unless_it_is_declared(apt, captured, monkeypatch, declared, blacklist, pending, told):
+    lists, stamp = apt
+    os.utime(lists)
+    monkeypatch.setattr(_os, "_LISTS", str(lists))
+    monkeypatch.setattr(_os, "_STAMP", str(stamp))
+    monkeypatch.setattr(_os, "_nothing_newer", lambda: False)
+    texts = {"--ignore-hold": captured("apt-2.6.1-debian12-held-ignored"), "full-upgrade": captured("apt-2.6.1-debian12-held")}
+    texts["dpkg-query"] = "ii  curl\nhi  openssh-server\nhi  no-update\nrc  gone\n"
+    monkeypatch.setattr(_os, "output_of", lambda arguments, **_options: next(text for word, text in texts.items() if word in arguments))
+    seen = _os.OsProbe({}).observe({"fact": "pending", "held": declared, "blacklist": blacklist})
+    assert seen.value == pending
+    assert seen.evidence.endswith(told) and ("held, which" in seen.evidence) is bool(told)
 
 
 def test_a_blacklist_that_cannot_be_read_hides_nothing():
@@ -326,6 +353,12 @@ def test_updates_are_simulated_unless_it_is_certain_that_there_are_none(apt, cap
     assert value(_os.OsProbe, fact="pending") == (["openssl-provider-legacy", "libssl3t64", "openssl"] if simulated else [])
 
 
+def chrony(monkeypatch, text, states=("enabled", "alias")):
+    """A chronyd that says this of itself, and systemd of its units."""
+    units = "\n\n".join("UnitFileState=%s" % state for state in states) + "\n"
+    monkeypatch.setattr(_os, "output_of", lambda arguments, **_options: text if arguments[0] == "chronyc" else units)
+
+
 @pytest.mark.parametrize(
     ("name", "leap", "reference", "clock"),
     [
@@ -335,17 +368,49 @@ def test_updates_are_simulated_unless_it_is_certain_that_there_are_none(apt, cap
         ("chronyc-4.6.1-debian13-unsynchronised", "Not synchronised", "00000000", "not synchronised"),
     ],
 )
-def test_time(commands, captured, monkeypatch, name, leap, reference, clock):
+def test_time(captured, monkeypatch, name, leap, reference, clock):
     found = _os.parse_tracking(captured(name))
     assert (found.leap, found.reference) == (leap, reference)
     monkeypatch.setattr(_os.time, "time", lambda: found.updated + 60)
-    commands(_os, {"chronyc": name})
+    chrony(monkeypatch, captured(name))
     assert value(_os.OsProbe, fact="clock") == clock
+
+
+@pytest.mark.parametrize(
+    ("states", "clock"),
+    [
+        (("enabled", "alias"), "synchronised"),
+        (("enabled", "enabled"), "synchronised"),
+        (("", "enabled"), "synchronised"),
+        (("disabled", ""), "synchronised, and not started at boot"),
+        (("disabled", "disabled"), "synchronised, and not started at boot"),
+        (("masked", ""), "synchronised, and not started at boot"),
+        (("enabled-runtime", "enabled-runtime"), "synchronised, and not started at boot"),
+        (("", ""), "synchronised, and not started at boot"),
+    ],
+)
+def test_a_clock_is_synchronised_after_a_boot_too(captured, monkeypatch, states, clock):
+    text = captured("chronyc-4.6.1-debian13-synchronised")
+    monkeypatch.setattr(_os.time, "time", lambda: _os.parse_tracking(text).updated + 60)
+    chrony(monkeypatch, text, states)
+    assert value(_os.OsProbe, fact="clock") == clock
+    own = captured("chronyc-4.6.1-debian13-local")
+    monkeypatch.setattr(_os.time, "time", lambda: _os.parse_tracking(own).updated + 60)
+    chrony(monkeypatch, own, states)
+    assert value(_os.OsProbe, fact="clock") == clock.replace("synchronised", "own clock")
+    # That it does nothing now says enough.
+    chrony(monkeypatch, captured("chronyc-4.6.1-debian13-unsynchronised"), states)
+    assert value(_os.OsProbe, fact="clock") == "not synchronised"
+
+
+def test_a_systemd_that_does_not_answer_says_nothing_of_the_clock(captured, monkeypatch):
+    monkeypatch.setattr(_os, "output_of", lambda arguments, **_options: captured("chronyc-4.6.1-debian13-synchronised") if arguments[0] == "chronyc" else "")
+    assert "does not say whether the unit is enabled" in error(_os.OsProbe, fact="clock")
 
 
 def test_a_leap_second_leaves_the_clock_synchronised(captured, monkeypatch):
     text = captured("chronyc-4.6.1-debian13-synchronised").replace("Normal", "Insert second")
-    monkeypatch.setattr(_os, "output_of", lambda *_arguments, **_options: text)
+    chrony(monkeypatch, text)
     monkeypatch.setattr(_os.time, "time", lambda: _os.parse_tracking(text).updated + 60)
     assert value(_os.OsProbe, fact="clock") == "synchronised"
 
@@ -357,7 +422,7 @@ def test_a_leap_second_leaves_the_clock_synchronised(captured, monkeypatch):
 def test_a_clock_that_no_server_has_corrected_for_hours_is_not_synchronised(captured, monkeypatch, interval, hours, clock):
     """chronyd's leap status stays Normal when its servers are gone."""
     text = captured("chronyc-4.6.1-debian13-synchronised").replace(",129.8,", ",%s," % interval)
-    monkeypatch.setattr(_os, "output_of", lambda *_arguments, **_options: text)
+    chrony(monkeypatch, text)
     monkeypatch.setattr(_os.time, "time", lambda: _os.parse_tracking(text).updated + hours * 3600)
     assert value(_os.OsProbe, fact="clock") == clock
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import posixpath
 import sys
 
 import pytest
@@ -197,6 +198,98 @@ def test_what_is_pinned(service, met):
 )
 def test_who_has_the_host(service, said):
     document = dict(with_service(**service), volumes={"run": {"driver_opts": {"type": "none", "o": "bind", "device": "/var/run"}}, "data": None})
+    assert _compose.privileged(document).get("one") == said
+
+
+def bind(source, *, ro=False):
+    return {"volumes": [{"type": "bind", "source": source, "target": "/x", **({"read_only": True} if ro else {})}]}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/etc", "/etc/", "//etc", "/srv/../etc", "/etc/cron.d", "/etc/ssh", "/root", "/root/.ssh", "/root/data", "/proc", "/proc/sys", "/sys"),
+        *("/sys/fs/cgroup", "/boot", "/dev", "/dev/sda", "/usr", "/usr/local/bin", "/bin", "/lib/systemd/system", "/run", "/var", "/var/lib"),
+        *("/var/lib/docker", "/var/lib/docker/overlay2", "/var/lib/docker/containers", "/var/lib/docker/volumes", "/var/lib/containerd"),
+        *("/var/spool", "/var/spool/cron/crontabs", "/home", "/home/ops", "/home/ops/.ssh", "/home/ops/.ssh/authorized_keys", "/home/ops/.bashrc"),
+        *("/run/systemd", "/run/systemd/private", "/run/dbus/system_bus_socket", "/run/containerd/containerd.sock", "/run/podman/podman.sock"),
+    ],
+)
+def test_a_mount_that_is_writable_gives_the_host(path):
+    assert _compose.privileged(with_service(**bind(path))) == {"one": "mounts %s" % posixpath.normpath("/" + path.lstrip("/"))}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/etc", "/etc/shadow", "/etc/shadow-", "/etc/ssh", "/etc/ssh/ssh_host_ed25519_key", "/root", "/root/.ssh", "/home", "/home/ops"),
+        *("/home/ops/.ssh", "/var", "/var/lib", "/var/lib/docker", "/var/lib/docker/volumes", "/dev", "/dev/sda1", "/dev/mem", "/run", "/run/dbus"),
+        *("/var/run/docker.sock", "/run/systemd"),
+    ],
+)
+def test_a_mount_that_shows_keys_or_takes_orders_gives_the_host_although_it_is_read_only(path):
+    assert _compose.privileged(with_service(**bind(path, ro=True))) == {"one": "mounts %s" % path}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/proc", "/sys", "/sys/fs/cgroup", "/etc/localtime", "/etc/timezone", "/etc/ssl/certs", "/etc/letsencrypt", "/etc/os-release", "/etc/passwd"),
+        *("/usr", "/usr/share/zoneinfo", "/lib", "/lib/modules", "/boot", "/etc/machine-id", "/var/lib/docker/containers", "/var/lib/docker/containers/x"),
+    ],
+)
+def test_what_exporters_and_clocks_read_gives_nothing(path):
+    assert _compose.privileged(with_service(**bind(path, ro=True))) == {}
+    assert _compose.privileged(with_service(**bind(path))) == {"one": "mounts %s" % path}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/srv", "/srv/etc", "/opt/gonogo/demo/releases/1.0.0-abc/conf", "/opt", "/var/lib/postgresql", "/var/log", "/var/cache/app", "/mnt/data", "/tmp"),
+        *("/home/deploy/data", "/home/deploy/.cache/models", "/etcetera", "/rooted", "/usrlocal", "/var/lib/docker/volumes/data/_data", "/dev/shm"),
+        *("/dev/dri", "/dev/nvidia0", "/dev/null", "/run/postgresql", "/run/app/app.sock"),
+    ],
+)
+@pytest.mark.parametrize("ro", [True, False])
+def test_what_is_the_applications_own_gives_nothing(path, ro):
+    assert _compose.privileged(with_service(**bind(path, ro=ro))) == {}
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        *(({"cap_add": [one]}, "capability %s" % one) for one in ("SYS_MODULE", "SYS_PTRACE", "CAP_DAC_READ_SEARCH", "sys_rawio", "BPF", "CAP_SYS_ADMIN")),
+        ({"cap_add": ["NET_ADMIN", "NET_RAW", "CHOWN", "SYS_NICE", "IPC_LOCK", "SYS_RESOURCE", "SYS_TIME"]}, None),
+        ({"cap_add": ["NET_ADMIN"], "network_mode": "host"}, "the host's network"),
+        ({"security_opt": ["seccomp:unconfined", "apparmor=unconfined"]}, "seccomp:unconfined, apparmor=unconfined"),
+        ({"security_opt": ["systempaths=unconfined"]}, "systempaths=unconfined"),
+        ({"security_opt": ["no-new-privileges:true", "seccomp:profile.json", "apparmor:docker-default"]}, None),
+        ({"devices": [{"source": "/dev/sda", "target": "/dev/sda", "permissions": "rwm"}]}, "device /dev/sda"),
+        ({"devices": ["/dev/nvme0n1p2:/dev/x:r"]}, "device /dev/nvme0n1p2"),
+        ({"devices": ["/dev/mem", "/dev/mapper/vg-root", "/dev/disk/by-id/x"]}, "device /dev/mem, device /dev/mapper/vg-root, device /dev/disk/by-id/x"),
+        ({"devices": ["/dev:/dev"]}, "device /dev"),
+        ({"devices": ["/dev/dri:/dev/dri", "/dev/nvidia0", "/dev/net/tun", "/dev/fuse", "/dev/ttyUSB0", "/dev/snd", "nvidia.com/gpu=all"]}, None),
+        ({"device_cgroup_rules": ["b 8:* rmw", "c 1:1 r"]}, "devices b 8:* rmw, devices c 1:1 r"),
+        ({"device_cgroup_rules": ["a *:* rwm", "c *:* rwm"]}, "devices a *:* rwm, devices c *:* rwm"),
+        ({"device_cgroup_rules": ["c 1:3 mr", "c 195:* rwm", "c 10:200 rwm"]}, None),
+        ({"volumes": [{"type": "volume", "source": "own", "target": "/x"}]}, "mounts /etc/cron.d"),
+        ({"volumes": [{"type": "volume", "source": "read", "target": "/x"}]}, None),
+        ({"volumes": [{"type": "volume", "source": "disk", "target": "/x"}]}, "mounts /dev/sda1"),
+        ({"secrets": [{"source": "engine", "target": "/x"}]}, "mounts /var/run/docker.sock"),
+        ({"secrets": ["keys"], "configs": [{"source": "nginx"}]}, "mounts /etc/shadow"),
+        ({"secrets": [{"source": "of-the-application"}, {"source": "unknown"}]}, None),
+    ],
+)
+def test_further_ways_to_the_host(service, said):
+    volumes = {
+        "own": {"driver_opts": {"type": "none", "o": "bind", "device": "/etc/cron.d"}},
+        "read": {"driver_opts": {"type": "none", "o": "bind,ro", "device": "/etc/letsencrypt"}},
+        "disk": {"driver_opts": {"type": "ext4", "device": "/dev/sda1"}},
+    }
+    files = {"engine": "/var/run/docker.sock", "keys": "/etc/shadow", "of-the-application": "/opt/gonogo/demo/token"}
+    secrets = {name: {"file": file} for name, file in files.items()}
+    document = dict(with_service(**service), volumes=volumes, secrets=secrets, configs={"nginx": {"file": "/etc/nginx/nginx.conf"}})
     assert _compose.privileged(document).get("one") == said
 
 

@@ -226,9 +226,12 @@ def test_of_several_file_systems_the_smallest_counts(monkeypatch, fact):
             self.f_frsize, self.f_blocks, self.f_bavail = 4096, blocks * 2, blocks
 
     monkeypatch.setattr(_hardware.os, "statvfs", lambda path: Stat({"/": 100, "/usr": 30}[path]))
-    seen = _hardware.HardwareProbe({}).observe({"fact": fact, "paths": ["/", "/usr"]})
+    monkeypatch.setattr(_hardware, "_device", lambda path: {"/": 1, "/usr": 2, "/usr/bin": 2, "/etc": 1}[path])
+    seen = _hardware.HardwareProbe({}).observe({"fact": fact, "paths": ["/", "/usr", "/usr/bin", "/etc"]})
     assert seen.value == 30 * 4096 * (2 if fact == "disk_bytes" else 1)
-    assert seen.evidence == "file system of /usr, of 2 paths the least"
+    assert seen.evidence == "file system of /usr, /usr/bin, of 2 the least"
+    seen = _hardware.HardwareProbe({}).observe({"fact": fact, "paths": ["/", "/etc"]})
+    assert (seen.value, seen.evidence) == (100 * 4096 * (2 if fact == "disk_bytes" else 1), "file system of /, /etc")
 
 
 def test_what_root_alone_may_use_is_not_free(tmp_path):

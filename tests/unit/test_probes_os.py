@@ -467,7 +467,7 @@ LIMITS = """\
 # <domain> <type> <item> <value>
 *               soft    core            0
 #*              soft    nofile          10
-@student        hard    nofile          20
+#@student       hard    nofile          20
 """
 WITH_RIGHTS, WITHOUT = "CapEff:\t000001ffffffffff\n", "CapEff:\t000001fffeffffff\n"
 OF_THE_FIRST = (
@@ -483,6 +483,9 @@ OF_THE_FIRST = (
         (LIMITS + "* - nofile 65536\nroot soft nofile unlimited\n", {"logins": 65536, "logins of root": 2**30}),
         ("* soft nofile 1000\n* soft nofile 2000\n", {"logins": 2000}),
         ("* hard nofile 1000\n", {}),
+        ("* soft nofile 65536\ndeploy - nofile 1024\n", {"logins": 65536, "logins of deploy": 1024}),
+        ("@docker SOFT NoFile 1024\n1000:1010 soft nofile 2048\n", {"logins of @docker": 1024, "logins of 1000:1010": 2048}),
+        ("deploy -\ndeploy soft nproc 10\n", {}),
     ],
 )
 def test_limits_of_logins(text, expected):
@@ -542,7 +545,13 @@ def test_a_configuration_that_nobody_understands_is_an_error(text):
         ("65536", "65536", "* hard nofile 1024\n", WITH_RIGHTS, 1024),
         ("65536", "65536", "* soft nofile 65536\nroot hard nofile 2048\n", WITH_RIGHTS, 2048),
         ("65536", "65536", "* hard nofile 1024\n* hard nofile 65536\n", WITH_RIGHTS, 65536),  # the last one counts
-        ("65536", "65536", "@staff hard nofile 1024\n", WITH_RIGHTS, 65536),
+        ("65536", "65536", "@staff hard nofile 1024\n", WITH_RIGHTS, 1024),
+        ("65536", "65536", "* soft nofile 65536\ndeploy - nofile 1024\n", WITH_RIGHTS, 1024),  # one user's goes before those of all
+        ("65536", "65536", "deploy - nofile 1024\n* soft nofile 65536\n", WITH_RIGHTS, 1024),
+        ("65536", "65536", "@docker soft nofile 2048\n* soft nofile 65536\n", WITH_RIGHTS, 2048),
+        ("65536", "65536", "* soft nofile 4096\n@docker hard nofile 70000\n", WITH_RIGHTS, 4096),
+        ("65536", "65536", "* soft nofile 65536\ndeploy soft nofile unlimited\n", WITH_RIGHTS, 65536),
+        ("65536", "65536", "* soft nofile 65536\ndeploy soft nproc 10\n", WITH_RIGHTS, 65536),
     ],
 )
 def test_how_many_files_may_be_open(monkeypatch, answers, files, live, drop_in, limits, capabilities, expected):
@@ -560,6 +569,15 @@ def test_a_hard_limit_that_lowers_logins_is_in_the_evidence(monkeypatch, answers
     files(_os_systemd, {"own.conf": "* soft nofile 65536\n* hard nofile 1024\n", "/proc/1/status": WITH_RIGHTS})
     told = "logins 1024 (hard nofile of /etc/security/limits.conf or /etc/security/limits.d), logins of root 65536"
     assert look(fact="open_files").evidence == "services 65536, services after a boot 65536, " + told
+
+
+def test_whose_line_it_is_is_in_the_evidence(monkeypatch, answers, files):
+    answers(_os_systemd, {"show": "DefaultLimitNOFILESoft=65536\n", "cat-config": "[Manager]\nDefaultLimitNOFILE=65536\n"})
+    monkeypatch.setattr(_os_systemd.glob, "glob", lambda _pattern: ["own.conf"])
+    files(_os_systemd, {"own.conf": "* soft nofile 65536\n@docker soft nofile 1024\ndeploy hard nofile 2048\n", "/proc/1/status": WITH_RIGHTS})
+    assert look(fact="open_files").evidence.endswith(
+        "logins of root 65536, logins of @docker 1024, logins of deploy 2048 (hard nofile of /etc/security/limits.conf or /etc/security/limits.d)"
+    )
 
 
 @pytest.mark.parametrize("shown", ["", "DefaultLimitNOFILE=524288\n", "DefaultLimitNOFILESoft=many\n"])
@@ -810,11 +828,36 @@ def test_a_period_is_a_day_at_most(captured, period, daily):
 
 def test_a_blacklist_of_everything_is_no_update(captured):
     text = captured(APT_DEBIAN + "default")
-    for pattern, all_ in (("docker", False), (".*", True), ("", False)):
+    every = [(pattern, True) for pattern in (".*", ".", "[a-z]", "..", ".+", "(?:)", "lib|[^l]")]
+    for pattern, all_ in (("docker", False), ("", False), *every):
         options = _os_unattended.parse_apt_config(text + 'Unattended-Upgrade::Package-Blacklist:: "%s";\n' % pattern)
         assert bool(_os_unattended.obstacles(options)) is all_
     with pytest.raises(ProbeError, match="which is no regular expression"):
         _os_unattended.obstacles(_os_unattended.parse_apt_config(text + 'Unattended-Upgrade::Package-Blacklist:: "(";\n'))
+
+
+@pytest.mark.parametrize(
+    ("patterns", "declared", "found"),
+    [
+        (["docker", "nvidia-", "libnvidia-", "containerd"], [], []),
+        (["openssh"], [], ["Unattended-Upgrade::Package-Blacklist has 'openssh', which leaves out openssh-server and is not declared"]),
+        (["openssh", "openssh"], ["openssh"], []),
+        (["linux-"], ["linux-"], []),
+        (["linux-", "libc"], ["linux-"], ["Unattended-Upgrade::Package-Blacklist has 'libc', which leaves out libc6 and is not declared"]),
+        (
+            ["lib|linux|open"],
+            [],
+            [
+                "Unattended-Upgrade::Package-Blacklist has 'lib|linux|open', which leaves out libc6, libssl3, libsystemd0, linux-image-amd64, "
+                "openssh-server, openssl and is not declared"
+            ],
+        ),
+        ([".*"], [".*"], ["Unattended-Upgrade::Package-Blacklist names every package"]),
+    ],
+)
+def test_what_is_left_out_of_security_updates_is_declared(apt, captured, patterns, declared, found):
+    apt(captured(APT_DEBIAN + "default") + "".join('Unattended-Upgrade::Package-Blacklist:: "%s";\n' % one for one in patterns))
+    assert value(fact="unattended", blacklist=declared) == found
 
 
 @pytest.mark.parametrize("system", [APT_UBUNTU, APT_DEBIAN])

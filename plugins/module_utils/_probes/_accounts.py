@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import typing as t
 
 from .. import _authorized_keys as keys
 from .._accounts import Account, Accounts, AccountsError, rights
 from .._accounts_host import grants, read_accounts, require_own_accounts
 from .._accounts_plan import is_controls, keys_in
-from .._people import ADMIN, DOCKER, EVERYTHING, Person, person_from
+from .._people import ADMIN, BY_SUDO, DOCKER, EVERYTHING, PRIVILEGED, Person, person_from
 from .._sshd import SshdError
 from .._sshd_files import Server
 from ._base import Observation, Probe, ProbeError, Secrets, output_of
@@ -18,6 +20,9 @@ from ._base import Observation, Probe, ProbeError, Secrets, output_of
 __all__ = ["AccountsProbe", "undeclared_rights"]
 
 _NO_SHELLS = ("nologin", "false")
+_SOCKET = "/run/docker.sock"
+# Of acl(5): who may do what beside owner, group and others.
+_ACL = "system.posix_acl_access"
 
 
 class AccountsProbe(Probe):
@@ -25,7 +30,7 @@ class AccountsProbe(Probe):
         "fact": {
             "type": "str",
             "required": True,
-            "choices": ["empty_passwords", "keys", "missing", "password_logins", "strangers", "sudo", "surplus", "uid0"],
+            "choices": ["empty_passwords", "keys", "missing", "password_logins", "privileged", "strangers", "sudo", "surplus", "uid0"],
         },
         "declared": {"type": "dict", "default": {}},
         "group": {"type": "str", "default": DOCKER},
@@ -85,15 +90,24 @@ class AccountsProbe(Probe):
         members = read_accounts().in_group(group)
         return Observation(sorted(set(wanted) - set(members)), "group %s: %s" % (group, ", ".join(members) or "nobody"))
 
+    def fact_privileged(self, arguments: t.Mapping[str, t.Any]) -> Observation:
+        """Who is as good as root by a group or by Docker's socket, and is not declared to be, as "ACCOUNT in group GROUP", a list.
+
+        Groups of sudo are not among them: what those give, sudo's rules say. Nor are people of whom sudo asks nothing and whom it lets
+        do everything, but in group docker, which is declared by itself.
+        """
+        people, _control = _declared(arguments)
+        return Observation(*_privileged(read_accounts(), people))
+
     def fact_surplus(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """All of it: undeclared keys, undeclared rights by sudo, strangers in group docker, and accounts with uid 0 beside root, a list."""
+        """All of it: undeclared keys and rights by sudo, who is root by a group or Docker's socket, and accounts with uid 0 beside root, a list."""
         people, control = _declared(arguments)
         accounts = read_accounts()
         found = ["key of %s" % one for one in self._keys((people, control))[0]]
         found += ["sudo of %s" % one for one in undeclared_rights(rights(self._grants(), accounts), people)]
-        found += ["%s in group docker" % name for name in _strangers(accounts, DOCKER, people)[0]]
+        found += _privileged(accounts, people)[0]
         found += ["%s has uid 0" % name for name in accounts.with_uid(0) if name != "root"]
-        return Observation(found, "authorized keys, sudoers, groups and accounts of the host")
+        return Observation(found, "authorized keys, sudoers, groups, accounts and %s of the host" % _SOCKET)
 
     def _grants(self) -> t.Any:
         return grants(lambda command: output_of(command, package="sudo"))
@@ -168,3 +182,43 @@ def _strangers(accounts: Accounts, group: str, people: t.Sequence[Person]) -> tu
     members = accounts.in_group(group)
     declared = {one.name for one in people if one.present and group in one.groups}
     return sorted(set(members) - declared), "group %s: %s" % (group, ", ".join(members) or "nobody")
+
+
+def _privileged(accounts: Accounts, people: t.Sequence[Person]) -> tuple[list[str], str]:
+    """(who is as good as root without being declared to be, evidence)."""
+    found, seen = [], []
+    roots = set(accounts.with_uid(0))
+    everything = {one.name for one in people if one.is_root}
+    for group in PRIVILEGED:
+        strangers = set(_strangers(accounts, group, people)[0]) - roots - (everything if group != DOCKER else set())
+        if group not in BY_SUDO:
+            found += ["%s in group %s" % (name, group) for name in sorted(strangers)]
+            seen += [group] if group in accounts.members else []
+    by_socket, evidence = _by_socket(accounts, people)
+    return found + by_socket, "groups %s; %s" % (", ".join(seen) or "none of them", evidence)
+
+
+def _socket() -> t.Optional[tuple[os.stat_result, bool]]:
+    """(status, whether it has an access list) of Docker's socket, None where there is none."""
+    try:
+        return os.stat(_SOCKET), _ACL in os.listxattr(_SOCKET)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ProbeError("cannot look at %s: %s" % (_SOCKET, error.strerror)) from None
+
+
+def _by_socket(accounts: Accounts, people: t.Sequence[Person]) -> tuple[list[str], str]:
+    """(who may use Docker by the owner, group and mode of its socket, in which who may write may connect (unix(7)); evidence)."""
+    looked = _socket()
+    if looked is None:
+        return [], "there is no %s" % _SOCKET
+    status, listed = looked
+    groups = [name for name, gid in accounts.gids.items() if gid == status.st_gid] or [str(status.st_gid)]
+    owners = [name for name in accounts.with_uid(status.st_uid) or [str(status.st_uid)] if status.st_uid != 0]
+    found = ["%s owns %s" % (name, _SOCKET) for name in owners]
+    if status.st_mode & stat.S_IWGRP and DOCKER not in groups and status.st_gid != 0:
+        found += ["%s in group %s, which %s belongs to" % (name, groups[0], _SOCKET) for name in _strangers(accounts, groups[0], people)[0]]
+    found += ["everybody by the mode of %s" % _SOCKET] if status.st_mode & stat.S_IWOTH else []
+    found += ["whoever the access list of %s names (getfacl)" % _SOCKET] if listed else []
+    return found, "%s has mode %04o and group %s" % (_SOCKET, stat.S_IMODE(status.st_mode), groups[0])

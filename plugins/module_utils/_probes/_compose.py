@@ -7,11 +7,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
-import posixpath
 import re
 import typing as t
 
 from ._base import PLACE, Observation, Probe, ProbeError, finished
+from ._compose_rights import rights
 from ._files import looked_at
 
 __all__ = ["ComposeProbe", "Faults", "jobs", "parse_config", "privileged", "undeclared", "unhealthy", "unlimited", "unpinned", "unrestarted"]
@@ -26,11 +26,6 @@ _PINNED = re.compile(r"([^@\s]+@)?sha256:[0-9a-f]{64}")
 _RESTARTED = ("always", "unless-stopped")
 # Conditions of deploy.restart_policy that Compose makes `always` and `unless-stopped` of.
 _CONDITIONS = ("any", "always", "unless-stopped")
-_SOCKETS = ("docker.sock", "containerd.sock", "podman.sock")
-# Whoever mounts one of these has the socket in it.
-_ABOVE_SOCKETS = ("/", "/run", "/var", "/var/run", "/run/containerd", "/var/run/containerd")
-_POWERS = ("ALL", "SYS_ADMIN", "CAP_SYS_ADMIN")
-_HOST_NAMESPACES = {"network_mode": "network", "pid": "processes", "ipc": "shared memory", "userns_mode": "users"}
 _RESOURCES = ("memory", "cpu")
 _NOWHERE = "unix:///nonexistent/docker.sock"
 
@@ -81,7 +76,7 @@ class ComposeProbe(Probe):
         return self._faults(arguments, unpinned)
 
     def fact_privileged(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Services that are as good as root on the host."""
+        """Services that are as good as root on the host: privileged, in its namespaces, unconfined, or with its devices, sockets or own directories."""
         return self._faults(arguments, privileged)
 
     def fact_unlimited(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -182,30 +177,9 @@ def unpinned(document: Document) -> Faults:
 
 
 def privileged(document: Document) -> Faults:
-    """Services with privileges, namespaces or mounts by which whoever is in the container has the host."""
-    volumes = document.get("volumes") or {}
-    found: Faults = {}
-    for name, one in document["services"].items():
-        why = ["privileged"] if one.get("privileged") else []
-        why += ["the host's %s" % words for key, words in _HOST_NAMESPACES.items() if one.get(key) == "host"]
-        why += ["capability %s" % power for power in one.get("cap_add") or [] if power.upper() in _POWERS]
-        sources = [_source(mount, volumes) for mount in one.get("volumes") or []]
-        why += ["mounts %s" % source for source in sources if _has_socket(source)]
-        if why:
-            found[name] = ", ".join(why)
-    return found
-
-
-def _source(mount: t.Mapping[str, t.Any], volumes: t.Mapping[str, t.Any]) -> str:
-    """The path of the host that a mount shows, "" where it is none: a volume may be a directory of the host too."""
-    source = str(mount.get("source") or "")
-    if mount.get("type") == "volume":
-        source = str(((volumes.get(source) or {}).get("driver_opts") or {}).get("device") or "")
-    return posixpath.normpath(source) if source.startswith("/") else ""
-
-
-def _has_socket(path: str) -> bool:
-    return posixpath.basename(path) in _SOCKETS or path in _ABOVE_SOCKETS
+    """Services with privileges, namespaces, devices or mounts by which whoever is in the container has the host."""
+    found = {name: rights(document, one) for name, one in document["services"].items()}
+    return {name: ", ".join(why) for name, why in found.items() if why}
 
 
 def unlimited(document: Document, resources: t.Sequence[str]) -> Faults:

@@ -20,6 +20,7 @@ _TIMEOUT = 8
 _LABEL = "com.docker.compose.%s=%s"
 _SERVICE = "com.docker.compose.service"
 _LARGEST = 1024 * 1024
+_NAMED = 10
 
 
 class DockerProbe(Probe):
@@ -85,6 +86,9 @@ class DockerProbe(Probe):
     def fact_config(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """{"applied", "live_restore", "logs_rotated"}: what daemon.json asks for, and whether the engine that runs has read it.
 
+        Logs count as rotated where the driver writes no file of its own too, such as `none`: those grow on no disk. What containers that
+        run have instead is what fact log_max_size tells.
+
         A stopped engine will read it when it starts; that it is stopped is what fact daemon tells.
         """
         options, why, info = self._settings()
@@ -99,15 +103,34 @@ class DockerProbe(Probe):
         return Observation(value, "%s; %s%s" % (DAEMON, place, "".join("; " + one for one in why)))
 
     def fact_log_max_size(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Bytes at which Docker rotates a container's log unless it says otherwise, as the engine has read it; 0: it never does."""
-        options, why, _info = self._settings()
+        """Bytes at which Docker rotates a container's log, the most of new ones, as the engine has read it, and of those that run; 0: it never does.
+
+        A container keeps what held when it was made, and may have settings of its own. One whose driver writes no file here (none, journald,
+        a server elsewhere) does not count: Docker has nothing to rotate, and it fills no disk by itself.
+        """
+        options, why, info = self._settings()
         size = _max_size(options or {})
         if why:
             raise ProbeError("the engine has not read %s: %s" % (DAEMON, "; ".join(why)), "systemctl restart docker")
         evidence = "log driver %s in %s" % (log_driver(options or {}), DAEMON)
         if not size:
             evidence += "; Docker rotates no files of such a driver" if size == 0 else ", without log-opts.max-size"
-        return Observation(size or 0, evidence)
+        found = self._log_sizes() if info else {}
+        endless = sorted(name for name, one in found.items() if one is None)
+        most = max([size or 0, *(one or 0 for one in found.values())])
+        if endless:
+            evidence += "; never rotated, in containers that run: %s%s" % (", ".join(endless[:_NAMED]), ", ..." if endless[_NAMED:] else "")
+        elif size and most > size:
+            evidence += "; most in the container %s" % max(found, key=lambda name: found[name] or 0)
+        return Observation(0 if endless or not size else most, evidence)
+
+    def _log_sizes(self) -> dict[str, t.Optional[int]]:
+        """Each container that runs, and what `log_max_size` says of its own settings."""
+        found = {}
+        for container in self.client().containers.list(ignore_removed=True):
+            config = (container.attrs.get("HostConfig") or {}).get("LogConfig") or {}
+            found[str(container.name)] = _max_size({"log-driver": config.get("Type"), "log-opts": config.get("Config")})
+        return found
 
     def _settings(self) -> tuple[t.Optional[dict[str, t.Any]], list[str], t.Mapping[str, t.Any]]:
         """(options of daemon.json or None without one, why the engine does not follow them, what it says of itself or {} where it is stopped)."""

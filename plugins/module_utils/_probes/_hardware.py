@@ -102,14 +102,27 @@ def _mounts(arguments: t.Mapping[str, t.Any], mounts: str) -> list[tuple[str, Mo
 
 
 def _smallest(arguments: t.Mapping[str, t.Any], figure: t.Callable[[os.statvfs_result], int]) -> Observation:
-    found = {}
+    """The least figure of the file systems of the paths, each of which is asked once, whatever the number of paths on it.
+
+    They are not added up: what one has does not help the other, and subvolumes of one pool would count several times.
+    """
+    paths: dict[int, list[str]] = {}
+    found: dict[int, int] = {}
     for path in _paths(arguments):
+        there = _existing(path)
         try:
-            found[path] = figure(os.statvfs(_existing(path)))
+            device = _device(there)
+            if device not in found:
+                found[device] = figure(os.statvfs(there))
         except OSError as error:
             raise ProbeError("cannot ask the file system of %s: %s" % (path, error.strerror)) from None
-    least = min(found, key=lambda path: found[path])
-    return Observation(found[least], "file system of %s%s" % (least, ", of %d paths the least" % len(found) if len(found) > 1 else ""))
+        paths.setdefault(device, []).append(path)
+    least = min(found, key=lambda device: found[device])
+    return Observation(found[least], "file system of %s%s" % (", ".join(paths[least]), ", of %d the least" % len(found) if len(found) > 1 else ""))
+
+
+def _device(path: str) -> int:
+    return os.stat(path).st_dev
 
 
 def _zfs_encrypts(dataset: str) -> bool:

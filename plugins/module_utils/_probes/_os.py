@@ -18,7 +18,9 @@ __all__ = [
     "Tracking",
     "fetched_at",
     "left_alone",
+    "parse_enabled",
     "parse_fstab",
+    "parse_held",
     "parse_installed",
     "parse_newest",
     "parse_pending",
@@ -32,6 +34,8 @@ _LISTS = "/var/lib/apt/lists"
 _STAMP = "/var/lib/apt/periodic/update-success-stamp"
 _LISTS_MAX_AGE_DAYS = 2
 _CLOCK_STEP_DAYS = 0.01
+# Debian's unit, which has the other name as an alias while it is enabled, and that of other distributions.
+_CHRONY = ("chrony.service", "chronyd.service")
 _LOCALTIME = "/etc/localtime"
 
 # Leap status of chronyc(1) tracking; around a leap second the clock is as synchronised as before.
@@ -93,6 +97,8 @@ class OsProbe(Probe):
             ],
         },
         "name": {"type": "str"},
+        "blacklist": {"type": "list", "elements": "str", "default": []},
+        "held": {"type": "list", "elements": "str", "default": []},
     }
 
     def fact_release(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -104,14 +110,20 @@ class OsProbe(Probe):
         return Observation(zone_of(_LOCALTIME), _LOCALTIME)
 
     def fact_clock(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """What chrony does with the clock: "synchronised", "own clock" (local stratum, no source), "not synchronised"."""
+        """What chrony does with the clock: "synchronised", "own clock" (local stratum, no source), "not synchronised".
+
+        Where the next boot ends that: "synchronised, and not started at boot", and the same of its own clock.
+        """
         found = _tracking()
         age = time.time() - found.updated
         state = "own clock" if found.reference == _OWN_CLOCK else "synchronised"
         if found.leap not in _SYNCHRONISED or age > max(_STALE, _STALE_INTERVALS * found.interval):
             state = "not synchronised"
         evidence = "chronyc tracking: leap status %s, reference %s, last corrected %.0f s ago" % (found.leap, found.reference, age)
-        return Observation(state, evidence)
+        enabled = parse_enabled(output_of(["systemctl", "show", "-p", "UnitFileState", *_CHRONY]))
+        if state != "not synchronised" and "enabled" not in enabled:
+            state += ", and not started at boot"
+        return Observation(state, "%s; %s" % (evidence, ", ".join("%s %s" % pair for pair in zip(_CHRONY, (one or "not installed" for one in enabled)))))
 
     def fact_clock_offset(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Seconds that the clock is off, by chronyd's own reckoning. Whether that is synchronised is what fact clock says."""
@@ -127,17 +139,21 @@ class OsProbe(Probe):
         return Observation(found, "/proc/swaps, /etc/fstab and the swap units of systemd")
 
     def fact_pending(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Packages that `apt full-upgrade` would install, a list, without those that unattended-upgrades leaves alone.
+        """Packages that `apt full-upgrade` would install, a list, and those that it would if nobody had held them.
 
-        Ubuntu's phased updates are not among them, and neither are those of a subscription that the host does not have
-        (ESM): apt-get itself leaves them out.
+        Left out is what is declared to be left to a person: names that begin as one of `blacklist` says, and holds on `held`. What the
+        host's own files except counts, since whoever may write there could hide every update. Ubuntu's phased updates are not among
+        them, and neither are those of a subscription that the host does not have (ESM): apt-get itself leaves them out.
         """
         _refuse_old_lists()
         if _nothing_newer():
             return Observation([], "apt-cache policy has nothing newer")
         found, kept_back = parse_pending(_apt("apt-get", "-s", "full-upgrade"))
-        alone = left_alone(found, _os_unattended.blacklist().value) if found else []
+        held = _held_back(arguments.get("held") or []) if kept_back else []
+        found += [name for name in held if name not in found]
+        alone = left_alone(found, arguments.get("blacklist") or [])
         told = "; left to the operator by the blacklist of unattended-upgrades: %s" % ", ".join(alone) if alone else ""
+        told += "; held, which is not declared: %s" % ", ".join(held) if held else ""
         return Observation([name for name in found if name not in alone], "apt-get -s full-upgrade (%d kept back)%s" % (kept_back, told))
 
     def fact_reboot(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -181,7 +197,7 @@ class OsProbe(Probe):
 
     def fact_unattended(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """What keeps security updates from being installed every day, a list."""
-        return _os_unattended.unattended()
+        return _os_unattended.unattended(arguments.get("blacklist") or [])
 
     def fact_unattended_reboot(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """When unattended-upgrades reboots, a text."""
@@ -200,6 +216,20 @@ def _apt(*words: str) -> str:
     # As nobody, apt reads its package cache and cannot rewrite it: a check writes nothing. Sources that nobody may
     # not read are left out with a warning.
     return output_of([*words, "-q", "-o", "Debug::NoLocking=1"], user="nobody", refuse="Unable to read")
+
+
+def _held_back(declared: t.Sequence[str]) -> list[str]:
+    """Packages with an update that a hold keeps back, and whose hold is not `declared`."""
+    own = {_bare(name) for name in declared}
+    held = [name for name in parse_held(output_of(["dpkg-query", "-W", "-f", "${db:Status-Abbrev} ${Package}\n"])) if name not in own]
+    if not held:
+        return []
+    return [name for name in parse_pending(_apt("apt-get", "-s", "--ignore-hold", "full-upgrade"))[0] if _bare(name) in held]
+
+
+def _bare(name: str) -> str:
+    """The name of a package without its architecture."""
+    return name.partition(":")[0]
 
 
 def _nothing_newer() -> bool:
@@ -272,6 +302,14 @@ def parse_tracking(text: str) -> Tracking:
         raise ProbeError("chronyc answered %r" % text.strip()[:80]) from None
 
 
+def parse_enabled(text: str) -> list[str]:
+    """The UnitFileState of each unit of `systemctl show`, in their order: enabled, disabled, masked ..., "" for a unit that is not there."""
+    found = re.findall(r"^UnitFileState=([a-z-]*)$", text, re.MULTILINE)
+    if not found:
+        raise ProbeError("systemctl does not say whether the unit is enabled")
+    return found
+
+
 def parse_swaps(text: str) -> list[str]:
     """The areas of /proc/swaps: all lines but the heading; raises ProbeError without one."""
     heading, *lines = text.splitlines() or [""]
@@ -299,6 +337,14 @@ def parse_installed(text: str) -> list[str]:
     return names
 
 
+def parse_held(text: str) -> list[str]:
+    """The packages on hold of `dpkg-query -W` with status and name; raises ProbeError where it lists none at all."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    if not lines or not all(len(fields) == 2 and re.fullmatch("[uihrp][ncHUFWti]R?", fields[0]) for fields in lines):
+        raise ProbeError("dpkg-query does not say which packages are on hold")
+    return [name for state, name in lines if state.startswith("h")]
+
+
 def parse_newest(text: str, packages: int) -> bool:
     """Whether `apt-cache policy` has an entry for each of that many packages, and would choose what is installed for all of them."""
     pairs = re.findall(r"^\S+:\n  Installed: (\S+)\n  Candidate: (\S+)$", text, re.MULTILINE)
@@ -310,7 +356,7 @@ def left_alone(packages: t.Sequence[str], patterns: t.Sequence[str]) -> list[str
     try:
         return [name for name in packages if any(re.match(pattern, name) for pattern in patterns)]
     except re.error as error:
-        raise ProbeError("Unattended-Upgrade::Package-Blacklist has what is no regular expression: %s" % error) from None
+        raise ProbeError("the packages that are left alone have what is no regular expression: %s" % error) from None
 
 
 def parse_pending(text: str) -> tuple[list[str], int]:

@@ -40,7 +40,10 @@ _OWN_UNITS = _UNITS[:2]
 
 
 def open_files() -> Observation:
-    """How many files a service or a login may open without asking for more, a number: the least of now and after a boot."""
+    """How many files a service or a login may open without asking for more, a number: the least of now and after a boot, and of every login.
+
+    Whether an account is of use, and who is in a group, is not looked at: whoever has a line of limits.conf of their own counts.
+    """
     properties = parse_properties(output_of(["systemctl", "show", "-p", "DefaultLimitNOFILE", "-p", "DefaultLimitNOFILESoft"]))
     now = _number(properties.get("DefaultLimitNOFILESoft", ""), "DefaultLimitNOFILESoft")
     written = parse_configuration(_configuration("system.conf"), "Manager").get("DefaultLimitNOFILE", "")
@@ -50,6 +53,8 @@ def open_files() -> Observation:
     logins, caps = parse_limits("\n".join(texts)), parse_limits("\n".join(texts), kind="hard")
     # Without a line of their own, logins have what the service they come through has; pam_limits(8) lowers either to their hard limit.
     found = {"services": now, "services after a boot": later, **{name: logins.get(name, now) for name in ("logins", "logins of root")}}
+    # A line of one user or group goes before those of all; whoever has only a hard limit of their own keeps the soft one of all.
+    found.update((name, logins.get(name, found["logins"])) for name in (*logins, *caps) if name not in found)
     capped = {name: caps[name] for name in caps if caps[name] < found[name]}
     found = {name: min(value, capped.get(name, value), ceiling) for name, value in found.items()}
     evidence = ["%s %d%s" % (name, value, " (hard nofile of %s or %s)" % _LIMITS if name in capped else "") for name, value in found.items()]
@@ -75,12 +80,14 @@ def parse_hard_limit(text: str) -> int:
 
 
 def parse_limits(text: str, *, kind: str = "soft") -> dict[str, int]:
-    """{"logins", "logins of root"} of limits.conf(5): the limits of open files, soft or hard, where it has any. What is for all is not for root."""
+    """{"logins", "logins of root", "logins of deploy", "logins of @docker" ...} of limits.conf(5): the limits of open files, soft or hard, of
+    everybody for whom it has any. What is for all is not for root, and a line of one user or group (or a range of them) beats it.
+    """
     found = {}
     for line in text.splitlines():
         fields = line.partition("#")[0].split()
-        if len(fields) == 4 and fields[1] in (kind, "-") and fields[2] == "nofile" and fields[0] in ("*", "root"):
-            found["logins" if fields[0] == "*" else "logins of root"] = _number(fields[3], "nofile")
+        if len(fields) == 4 and fields[1].lower() in (kind, "-") and fields[2].lower() == "nofile":
+            found["logins" if fields[0] == "*" else "logins of %s" % fields[0]] = _number(fields[3], "nofile")
     return found
 
 

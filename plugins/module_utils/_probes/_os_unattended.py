@@ -16,15 +16,21 @@ __all__ = ["blacklist", "obstacles", "parse_apt_config", "reboot_policy", "unatt
 Configuration = t.Mapping[str, t.Sequence[str]]
 """Options of apt.conf(5) in lower case, in which apt does not tell them apart, to their values: those of lists are several."""
 
+# Packages with security updates that a host cannot go without; as beginnings, since their names have numbers in them.
+_BASE = ("apt", "bash", "libc6", "libssl3", "libsystemd0", "linux-image-amd64", "openssh-server", "openssl", "sudo", "systemd")
+
 _PROGRAM = "/usr/bin/unattended-upgrade"
 _TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
 _ASKED = ("APT::Architecture", "APT::Periodic", "Unattended-Upgrade")
 
 
-def unattended() -> Observation:
-    """What keeps security updates from being installed every day, a list; empty where nothing does."""
+def unattended(declared: t.Sequence[str] = ()) -> Observation:
+    """What keeps security updates from being installed every day, a list; empty where nothing does.
+
+    :arg declared: entries of the blacklist that may leave out a package which no host goes without.
+    """
     found = [] if os.path.exists(_PROGRAM) else ["unattended-upgrades is not installed"]
-    found += obstacles(_configuration())
+    found += obstacles(_configuration(), declared)
     for timer in _TIMERS:
         properties = parse_properties(output_of(["systemctl", "show", "-p", "ActiveState", "-p", "UnitFileState", timer]))
         found += what_obstructs(timer, properties)
@@ -52,8 +58,8 @@ def what_obstructs(timer: str, properties: t.Mapping[str, str]) -> list[str]:
     return ["%s is %s and %s" % (timer, active, enabled or "not installed")] if (active, enabled) != ("active", "enabled") else []
 
 
-def obstacles(options: Configuration) -> list[str]:
-    """What the options say against daily security updates."""
+def obstacles(options: Configuration, declared: t.Sequence[str] = ()) -> list[str]:
+    """What the options say against daily security updates; an entry of the blacklist that is `declared` is one only with others that name everything."""
     found = []
     if not _number(_last(options, "APT::Periodic::Enable", "1")):
         found.append("APT::Periodic::Enable is 0")
@@ -64,8 +70,13 @@ def obstacles(options: Configuration) -> list[str]:
     origins = [value for name in ("allowed-origins", "origins-pattern") for value in options.get("unattended-upgrade::" + name, ())]
     if not any("security" in origin.lower() for origin in origins):
         found.append("no origin of security updates is allowed (Unattended-Upgrade::Allowed-Origins, Origins-Pattern)")
-    if any(re.fullmatch(value, "") or value in (".", ".*") for value in _patterns(options)):
-        found.append("Unattended-Upgrade::Package-Blacklist names every package")
+    patterns = _patterns(options)
+    if all(any(re.match(pattern, name) for pattern in patterns) for name in _BASE):
+        return [*found, "Unattended-Upgrade::Package-Blacklist names every package"]
+    for pattern in dict.fromkeys(patterns):
+        names = [name for name in _BASE if re.match(pattern, name)]
+        if names and pattern not in declared:
+            found.append("Unattended-Upgrade::Package-Blacklist has %r, which leaves out %s and is not declared" % (pattern[:80], ", ".join(names)))
     return found
 
 
