@@ -216,6 +216,12 @@ TABLE: dict[str, Row] = {
         ],
         after="fail2ban-client unban --all",
     ),
+    # The second is open to nobody; the first is what no container can be on that is to reach anything.
+    "net.exposure.reviewed": Row(
+        ["docker network create --subnet 10.99.0.0/24 stranger", STRAY % 8081 + " && sleep 1"],
+        after="docker network rm stranger; systemctl stop gng-stray",
+        mended=False,
+    ),
     # The host itself
     "net.ports.available": Row([FOREIGN], bare=FOREIGN, after="systemctl stop gng-foreign", mended=False),
 }
