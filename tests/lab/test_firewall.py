@@ -336,6 +336,7 @@ def test_the_check_module_says_what_verify_says() -> None:
         ),
         pytest.param("ufw logging off", "ufw logging low", {"fw.ufw.logging"}, id="no log"),
         pytest.param("fail2ban-client stop nginx-botsearch", "systemctl restart fail2ban", {"fw.fail2ban"}, id="a dead jail"),
+        pytest.param("fail2ban-client set sshd addignoreip 0.0.0.0/0", "systemctl restart fail2ban", {"fw.fail2ban"}, id="a jail that bans nobody"),
     ],
 )
 def test_the_check_module_fails_what_verify_fails(broken: str, mended: str, failing: set[str]) -> None:
