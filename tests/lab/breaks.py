@@ -111,7 +111,11 @@ TABLE: dict[str, Row] = {
     "os.swap.off": Row(
         [
             "echo '/swap.img none swap sw 0 0' >>/etc/fstab",
-            "printf '[Swap]\\nWhat=/swapfile\\n[Install]\\nWantedBy=swap.target\\n' >/etc/systemd/system/swapfile.swap; systemctl enable swapfile.swap",
+            "printf '[Swap]\\nWhat=/swapfile\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/swapfile.swap; systemctl enable swapfile.swap",
+            # As systemd-gpt-auto-generator has it, but for the place of the unit itself.
+            "systemctl unmask swap.target; printf '[Swap]\\nWhat=/swapfile\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/swapfile.swap; "
+            "mkdir -p /run/systemd/generator.late/swap.target.wants; "
+            "ln -sf /etc/systemd/system/swapfile.swap /run/systemd/generator.late/swap.target.wants/",
         ],
         bare="echo '/swap.img none swap sw 0 0' >>/etc/fstab",
         after="systemctl unmask swapfile.swap; rm -f /etc/systemd/system/swapfile.swap; systemctl daemon-reload",

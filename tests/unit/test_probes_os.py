@@ -693,18 +693,23 @@ def test_a_journald_that_does_not_run_is_an_error(journals, answers, shown):
 # Swap units
 
 
+def test_units_are_looked_for_where_the_generators_of_systemd_put_them():
+    assert {"/run/systemd/generator", "/run/systemd/generator.late"} <= set(_os_systemd._UNITS)
+
+
 @pytest.fixture
 def units(tmp_path, monkeypatch):
-    places = [tmp_path / name for name in ("etc", "run", "generator", "lib")]
+    places = [tmp_path / name for name in ("etc", "run", "generator", "lib", "late")]
     for place in places:
         (place / "swap.target.wants").mkdir(parents=True)
+        (place / "multi-user.target.wants").mkdir()
     monkeypatch.setattr(_os_systemd, "_UNITS", tuple(map(str, places)))
     monkeypatch.setattr(_os_systemd, "_OWN_UNITS", tuple(map(str, places[:2])))
 
-    def unit(place, name, text="[Swap]\nWhat=/swap\n", wanted=True):
+    def unit(place, name, text="[Swap]\nWhat=/swap\n", wanted=True, by="swap"):
         (tmp_path / place / name).write_text(text)
         if wanted:
-            (tmp_path / place / "swap.target.wants" / name).symlink_to(tmp_path / place / name)
+            (tmp_path / place / (by + ".target.wants") / name).symlink_to(tmp_path / place / name)
 
     unit.root = tmp_path
     return unit
@@ -716,6 +721,18 @@ def test_swap_that_systemd_brings_up(units):
     units("lib", "unused.swap", wanted=False)
     units("generator", "dev-sda2.swap", "[Unit]\nSourcePath=/etc/fstab\n")
     assert _os_systemd.swap_units() == ["dev-zram0.swap", "swap-own.swap"]
+
+
+def test_a_partition_that_systemd_finds_by_itself_counts(units):
+    units("late", "dev-sda3.swap", "[Unit]\nDocumentation=man:systemd-gpt-auto-generator(8)\n")
+    assert _os_systemd.swap_units() == ["dev-sda3.swap"]
+
+
+def test_a_masked_swap_target_brings_up_what_others_want_alone(units):
+    units("late", "dev-sda3.swap")
+    units("etc", "swap-own.swap", by="multi-user")
+    (units.root / "etc" / "swap.target").symlink_to(os.devnull)
+    assert _os_systemd.swap_units() == ["swap-own.swap"]
 
 
 def test_swap_that_is_masked_or_disabled_stays_down(units):
