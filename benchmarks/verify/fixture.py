@@ -127,6 +127,7 @@ def _engine_items() -> list[dict[str, t.Any]]:
     for path in (ROOT / "checklists" / "catalogue").glob("*.yml"):
         catalogue.update({item["id"]: item for item in yaml.safe_load(path.read_text())["items"]})
     filled[catalogue["fw.fail2ban"]["with"]["jails"]] = ["sshd", "nginx-http-auth", "nginx-limit-req", "nginx-botsearch"]
+    filled[catalogue["fw.fail2ban"]["with"]["max_retries"]] = 5
     found = []
     for one in ASSERTIONS:
         item = catalogue[one["item"]]

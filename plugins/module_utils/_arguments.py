@@ -73,7 +73,7 @@ TAKES: t.Mapping[str, t.Mapping[str, str]] = {
         "reused": "path|container name [part] [example]",
         "value": "path|container name",
     },
-    "fail2ban": {"jail": "jail", "jails": "jails"},
+    "fail2ban": {"jail": "jail", "jails": "jails [max_retries]"},
     "file": {
         "age": "",
         "checksum": "[algorithm]",

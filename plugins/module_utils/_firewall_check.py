@@ -44,4 +44,5 @@ def _public(options: Options) -> list[Check]:
 
 
 def _jails(options: Options) -> list[Check]:
-    return [Check("fw.fail2ban", "fail2ban", {"fact": "jails", "jails": options["jails"]}, _NONE, option="jails", mend=_FAIL2BAN)]
+    asked = {"fact": "jails", "jails": options["jails"], "max_retries": options["max_retries"]}
+    return [Check("fw.fail2ban", "fail2ban", asked, _NONE, option="jails", mend=_FAIL2BAN)]

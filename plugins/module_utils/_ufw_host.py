@@ -9,11 +9,12 @@ import re
 import shlex
 import typing as t
 
+from ._docker_networks import COMMAND, NetworksError, cut_off, parse_networks
 from ._revert import Run, Way, replace
 from ._ssh_login import ssh_connection
 from ._ufw import AFTER, DEFAULTS, FAMILIES, IPTABLES, SYSCTL, Plan, State, parse_added
 
-__all__ = ["FirewallError", "UNIT", "Host", "Guard", "live_sysctls", "openings", "ssh_connection"]
+__all__ = ["FirewallError", "UNIT", "Host", "Guard", "live_sysctls", "openings", "refuse_cut_off", "ssh_connection"]
 
 UNIT = "gonogo-ufw-revert"
 STORE = "/var/lib/gonogo/ufw"
@@ -91,6 +92,32 @@ def openings(commands: t.Iterable[t.Sequence[str]]) -> dict[str, str]:
     """What Guard.arm notes of `commands` that bring back rules of the kernel which UFW does not know and a change removes."""
     text = "".join(shlex.join(command) + "\n" for command in commands)
     return {"openings": text} if text else {}
+
+
+def refuse_cut_off(let_out: t.Sequence[str], run: Run) -> None:
+    """Raise FirewallError where DOCKER-USER would drop what running containers on networks outside of `let_out` send."""
+    # docker.socket starts an engine that is stopped for whoever asks it.
+    if run(["systemctl", "is-active", "--quiet", "docker.service"])[0] != 0:
+        return
+    # A network may go between the two commands that this is.
+    status, out, err = run(COMMAND)
+    if status != 0:
+        status, out, err = run(COMMAND)
+    try:
+        if status != 0:
+            raise NetworksError("`docker network inspect` ended with %d: %s" % (status, (err or out).strip()[-200:]))
+        found = [(network, subnet) for network, subnet in cut_off(parse_networks(out), let_out) if network.containers]
+    except NetworksError as error:
+        message = "nothing was changed: Docker runs, and which networks its containers are on cannot be told; systemctl restart docker. %s"
+        raise FirewallError(message % error) from None
+    if found:
+        message = (
+            "nothing was changed: containers would lose every connection that they open, since DOCKER-USER lets out %s alone "
+            "(ufw_container_networks): %s. Add these subnets to ufw_container_networks, or stop the containers until the role docker has moved "
+            "Docker's networks into docker_address_pool (a network that Compose or somebody made moves when it is removed and made again)."
+        )
+        networks = ["network %s (%s) with %s" % (network.name, subnet, ", ".join(network.containers)) for network, subnet in found]
+        raise FirewallError(message % (", ".join(let_out) or "nothing", "; ".join(networks)))
 
 
 def live_sysctls(paths: t.Iterable[str]) -> dict[str, str]:

@@ -60,6 +60,10 @@ options:
     type: list
     elements: str
     default: [sshd]
+  max_retries:
+    description: Failures after which each of them has to ban, at most.
+    type: int
+    default: 5
 extends_documentation_fragment:
   - gonogo.preflight.check
   - ansible.builtin.action_common_attributes
@@ -118,6 +122,7 @@ SPEC = {
     "container_networks": {"type": "list", "elements": "str", "default": []},
     "logging": {"type": "str", "choices": ["off", "low", "medium", "high", "full"], "default": "low"},
     "jails": {"type": "list", "elements": "str", "default": ["sshd"]},
+    "max_retries": {"type": "int", "default": 5},
     "enforce": {"type": "bool", "default": True},
 }
 

@@ -60,7 +60,8 @@ options:
   container_networks:
     description:
       - CIDRs of the networks of Docker's containers. Their connections to the outside and to each other are not filtered.
-      - Connections of containers outside of these networks are dropped.
+      - Connections of containers outside of these networks are dropped. Where there are such containers, and Docker runs, nothing is changed
+        and the module fails, naming their network.
     type: list
     elements: str
     default: []
@@ -146,7 +147,7 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._ufw import (
     plan,
     sysctl_file,
 )
-from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host, openings, ssh_connection
+from ansible_collections.gonogo.preflight.plugins.module_utils._ufw_host import FirewallError, Guard, Host, openings, refuse_cut_off, ssh_connection
 
 RULE = {
     "name": {"type": "str", "required": True},
@@ -197,6 +198,8 @@ def apply(goal, options, run, check_mode):
     state = State({}, (), False, {}) if check_mode and not host.installed() else host.read(goal.sysctls or ())
     todo = plan(state, goal)
     pending = guard.pending()
+    if todo.reasons:
+        refuse_cut_off(goal.container_networks, run)
     if todo.reasons and not check_mode:
         removed = [[one[0], "-I", *one[2:]] for one in todo.commands if one[1] == "-D" and one[-1] == "ACCEPT"]
         guard.arm(options["revert_after"], active=state.enabled, notes=openings(removed))

@@ -78,3 +78,19 @@ INSTALLED = ["ii  bash", "ii  docker.io", "hi  nvidia-driver-570", "rc  docker-c
 def test_what_the_upgrade_leaves_alone_is_what_is_installed_of_the_blacklist(project: Untouched, blacklist: list[str], alone: list[str]) -> None:
     own = {"os_unattended_blacklist": blacklist, "__os_dpkg": {"stdout_lines": INSTALLED}}
     assert made_of(project, "{{ __os_left_alone }}", **own) == alone
+
+
+@pytest.mark.parametrize(
+    ("packages", "virtualization", "own", "off"),
+    [
+        (["bash", "apport"], "kvm", {}, True),
+        (["bash"], "kvm", {}, False),
+        (["apport"], "container", {}, False),
+        (["apport"], "kvm", {"os_sysctl_options": {"fs.suid_dumpable": 2}}, False),
+    ],
+)
+def test_apport_is_switched_off_where_it_would_undo_a_setting(
+    project: Untouched, packages: list[str], virtualization: str, own: dict[str, t.Any], off: bool
+) -> None:
+    facts = {"distribution": "Ubuntu", "virtualization_role": "guest", "virtualization_type": virtualization}
+    assert made_of(project, "{{ __os_apport }}", os_packages=packages, ansible_facts=facts, **own) is off

@@ -49,6 +49,21 @@ def besides(called: pathlib.Path) -> list[str]:
 
 
 @pytest.mark.parametrize("role", ["ssh", "ufw"])
+def test_a_number_of_the_command_line_is_text_and_counts_as_a_number(project: Untouched, called: pathlib.Path, role: str) -> None:
+    done = confirmed(project, role, "-e", role + "_revert_after=2")
+    assert done.code != 0 and "no new ssh connection got in within 1 s of the change (of this test)" in " ".join(done.output.split()), done.output
+    assert len(besides(called)) > 0
+
+
+@pytest.mark.parametrize(("seconds", "said"), [("60", ""), ("19", "ufw_revert_after is 19 s")])
+def test_the_time_for_the_way_back_is_a_number_as_text_too(project: Untouched, seconds: str, said: str) -> None:
+    include = {"name": "Check", "ansible.builtin.include_role": {"name": "gonogo.preflight.ufw", "tasks_from": "assert.yml"}}
+    project.edit("check.yml", lambda _: [{"name": "Check", "hosts": "lab-app", "gather_facts": False, "tasks": [include]}])
+    done = project.play(str(project.root / "check.yml"), "-e", "ufw_revert_after=" + seconds)
+    assert (done.code != 0) is bool(said) and said in " ".join(done.output.split()), done.output
+
+
+@pytest.mark.parametrize("role", ["ssh", "ufw"])
 @pytest.mark.parametrize("by", ["variable", "environment", "command line", "nothing"])
 def test_a_new_connection_goes_the_way_that_all_others_go(project: Untouched, called: pathlib.Path, role: str, by: str) -> None:
     if by == "variable":

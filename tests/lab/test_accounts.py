@@ -293,6 +293,21 @@ def test_a_run_that_was_killed_is_finished_by_the_next_one(declared: str, key: p
     assert apply("accounts").changed() == 0
 
 
+def test_a_run_that_is_killed_once_the_account_is_gone_leaves_its_home_to_nobody(declared: str, key: pathlib.Path) -> None:
+    ada = {"name": "ada", "role": "admin", "keys": [key.with_suffix(".pub").read_text().strip()]}
+    assert apply("accounts", accounts_users=[ops(), deploy(), ada]).code == 0
+    given = json.dumps({"access_role": "accounts", "accounts_remove_home": False})
+    command = ["ansible-playbook", "tests/lab/playbooks/access.yml", "-i", INVENTORY, "-e", given]
+    try:
+        killed_when(command, lambda: not on(WATCH, "getent", "passwd", "ada", check=False).strip())
+        assert on(WATCH, "stat", "--format", "%U %G %a", "/home/ada").strip() == "root root 700"
+        assert apply("accounts").code == 0
+        assert access() == declared
+        assert apply("accounts").changed() == 0
+    finally:
+        on(WATCH, "rm", "-rf", "/home/ada")
+
+
 def test_an_interrupted_removal_is_finished_by_the_next_run(declared: str, key: pathlib.Path) -> None:
     ada = {"name": "ada", "role": "admin", "keys": [key.with_suffix(".pub").read_text().strip()]}
     assert apply("accounts", accounts_users=[ops(), deploy(), ada]).code == 0

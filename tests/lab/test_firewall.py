@@ -241,6 +241,33 @@ def test_what_docker_publishes_is_named(image: str) -> None:
         on(APP, "docker", "rm", "--force", "gng-published")
 
 
+@pytest.fixture
+def stranger(image: str) -> t.Iterator[str]:
+    """A network outside of what is let out, with a container."""
+    on(APP, "docker", "network", "create", "--subnet", "10.99.0.0/24", "gng-stranger")
+    try:
+        on(APP, "docker", "run", "--detach", "--rm", "--name", "gng-lost", "--network", "gng-stranger", image, "/usr/bin/sleep", "600")
+        yield "10.99.0.0/24"
+    finally:
+        on(APP, "docker", "rm", "--force", "gng-lost", check=False)
+        on(APP, "docker", "network", "rm", "gng-stranger")
+        role(APP)
+
+
+def test_containers_are_not_cut_off(stranger: str) -> None:
+    (said,) = disagreements(APP)
+    assert said.startswith("network gng-stranger of Docker (%s): outside ufw_container_networks" % stranger)
+    assert role(APP).changed() == 0, "nothing is to be changed, so that there is nothing to refuse"
+    before = on(APP, "iptables", "-S")
+    for arguments in (["--check"], []):
+        refused = play(ROLE, *arguments, "-e", json.dumps({"firewalled": APP, "ufw_logging": "medium"}))
+        assert refused.code != 0
+        assert "network gng-stranger (%s) with gng-lost" % stranger in " ".join(refused.output.split()), refused.output
+        assert on(APP, "iptables", "-S") == before and value(APP, "ufw", fact="logging") == "low"
+    assert role(APP, "-e", json.dumps({"ufw_container_networks": [POOL, stranger]})).changed() == 1
+    assert "-A DOCKER-USER -s %s -j RETURN" % stranger in on(APP, "iptables", "-S", "DOCKER-USER")
+
+
 def test_a_source_that_cannot_be_looked_at_is_an_error() -> None:
     rules: dict[str, t.Any] = {"fact": "disagreements", "rules": [], "networks": []}
     on(APP, "sh", "-c", "pkill -STOP -x dockerd")
@@ -309,6 +336,7 @@ def test_the_check_module_says_what_verify_says() -> None:
         ),
         pytest.param("ufw logging off", "ufw logging low", {"fw.ufw.logging"}, id="no log"),
         pytest.param("fail2ban-client stop nginx-botsearch", "systemctl restart fail2ban", {"fw.fail2ban"}, id="a dead jail"),
+        pytest.param("fail2ban-client set sshd addignoreip 0.0.0.0/0", "systemctl restart fail2ban", {"fw.fail2ban"}, id="a jail that bans nobody"),
     ],
 )
 def test_the_check_module_fails_what_verify_fails(broken: str, mended: str, failing: set[str]) -> None:

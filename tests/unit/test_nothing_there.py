@@ -30,7 +30,7 @@ RIGHT = {
 KEY = "AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 # Facts that no item asks for, and with what.
 UNASKED = {
-    ("accounts", ""): ["password_logins"],
+    ("accounts", ""): ["password_logins", "strangers"],
     ("ci", "path"): ["passed", "tests"],
     ("compose", "file"): ["services"],
     ("docker", "project"): ["address_pools", "project", "runtimes", "storage"],
@@ -59,6 +59,7 @@ MORE = {
     "docker_address_pool": "172.28.0.0/14",
     "preflight_exposure": {},
     "preflight_vantage": "app1",
+    "lookup": lambda *_: [],
     "query": lambda *_: ["app1"],
     "postgresql_database": "shop",
     "postgresql_user": "shop",

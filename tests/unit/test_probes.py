@@ -57,6 +57,8 @@ def error(kind, **arguments):
 PARSERS = [
     (_docker.parse_unit, ()),
     (_docker.parse_version, ()),
+    (_fail2ban.parse_dump, ()),
+    (_fail2ban.parse_ignored, ()),
     (_fail2ban.parse_jails, ()),
     (_fail2ban.parse_actions, ()),
     (_fail2ban.parse_answers, (1,)),
@@ -846,6 +848,13 @@ fail2ban> Status for the jail: sshd
    `- Banned IP list:\t203.0.113.9 2001:db8::9
 fail2ban> The jail sshd has the following actions:
 nftables
+fail2ban> These IP addresses/networks are ignored:
+|- 127.0.0.0/8
+|- 192.0.2.12
+`- ::1
+fail2ban> 5
+fail2ban> 600
+fail2ban> 3600
 fail2ban> Status for the jail: nginx-http-auth
 |- Filter
 |  |- Currently failed:\t0
@@ -857,6 +866,17 @@ fail2ban> Status for the jail: nginx-http-auth
    `- Banned IP list:\t
 fail2ban> The jail nginx-http-auth has the following actions:
 nftables
+fail2ban> These IP addresses/networks are ignored:
+|- 127.0.0.0/8
+|- 192.0.2.12
+`- ::1
+fail2ban> 5
+fail2ban> 600
+fail2ban> 3600
+fail2ban> Sorry but the jail 'nope' does not exist
+fail2ban> Sorry but the jail 'nope' does not exist
+fail2ban> Sorry but the jail 'nope' does not exist
+fail2ban> Sorry but the jail 'nope' does not exist
 fail2ban> Sorry but the jail 'nope' does not exist
 fail2ban> Sorry but the jail 'nope' does not exist
 """
@@ -887,13 +907,14 @@ def test_captured_answers(captured):
 
 
 @pytest.fixture
-def bans(monkeypatch, tmp_path):
+def bans(monkeypatch, tmp_path, captured):
     """What the server, the kernel's table and systemd answer, by the program."""
     (tmp_path / "error.log").touch()
     answers = {"fail2ban-client": ASKED.format(log=tmp_path / "error.log"), "nft": TABLE, "systemctl": "enabled\n", "which": "/usr/sbin/nft"}
-    monkeypatch.setattr(_fail2ban, "output_of", lambda line, **_options: answers[line[0]])
+    monkeypatch.setattr(_fail2ban, "output_of", lambda line, **_options: answers["-d" if "-d" in line else line[0]])
     monkeypatch.setattr(_fail2ban.shutil, "which", lambda _program, path: answers["which"])
     answers["log"] = tmp_path / "error.log"
+    answers["-d"] = captured("fail2ban-1.0.2-debian12-dump")
     return answers
 
 
@@ -935,6 +956,76 @@ def test_a_jail_that_cannot_ban(bans):
 def test_a_ban_that_the_kernel_has_lost(bans, table, said):
     bans["nft"] = table
     assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == (["sshd: " + said] if said else [])
+
+
+IGNORED = "|- 192.0.2.12\n`- ::1\nfail2ban> 5\nfail2ban> 600\nfail2ban> 3600\n"
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (IGNORED.replace("192.0.2.12", "0.0.0.0"), "it never bans 0.0.0.0/0, which is in none of its files"),
+        (IGNORED.replace("|- 192", "|- 203.0.113.7\n|- 192"), "it never bans 203.0.113.7/32, which is in none of its files"),
+        (IGNORED.replace("> 5\n", "> 100000\n"), "maxretry is 100000 in the server, 5 in its files"),
+        (IGNORED.replace("> 600", "> 1"), "findtime is 1 s in the server, 600 s in its files"),
+        (IGNORED.replace("> 3600", "> 0"), "bantime is 0 s in the server, 3600 s in its files"),
+    ],
+)
+def test_a_jail_that_somebody_told_to_ban_nobody(bans, now, said):
+    assert bans["fail2ban-client"].count(IGNORED) == 2
+    bans["fail2ban-client"] = bans["fail2ban-client"].replace(IGNORED, now, 1)
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH, max_retries=5) == ["sshd: " + said]
+
+
+def test_a_jail_whose_files_let_more_failures_pass_than_are_asked_for(bans):
+    texts = ["%s: it bans after 5 failures, later than after 4" % jail for jail in BOTH]
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH, max_retries=4) == texts
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == []
+
+
+def test_everybody_in_the_files_counts_too(bans):
+    bans["-d"] = bans["-d"].replace("'192.0.2.12']", "'192.0.2.12', '::/0']")
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=["sshd"]) == ["sshd: it never bans ::/0"]
+
+
+def test_a_jail_that_no_file_starts(bans):
+    bans["-d"] = bans["-d"].replace("['start', 'nginx-http-auth']\n", "")
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH) == [
+        "nginx-http-auth: no file starts it, so that it is gone after the next start of fail2ban"
+    ]
+
+
+def test_captured_configuration(captured):
+    found = _fail2ban.parse_dump(captured("fail2ban-1.0.2-debian12-dump"))
+    assert list(found) == BOTH
+    one = found["sshd"]
+    assert (sorted(map(str, one.ignored)), one.maxretry, one.findtime, one.bantime) == (["127.0.0.0/8", "192.0.2.12/32", "::1/128"], 5, 600, 3600)
+
+
+def test_whom_a_jail_never_bans(captured):
+    assert _fail2ban.parse_ignored(captured("fail2ban-1.0.2-debian12-everybody-ignored")) == ["0.0.0.0", "192.0.2.12", "::1"]
+    assert _fail2ban.parse_ignored(captured("fail2ban-1.0.2-debian12-nobody-ignored")) == []
+    with pytest.raises(ProbeError, match="whom the jail never bans"):
+        _fail2ban.parse_ignored("Sorry but the jail 'nope' does not exist")
+
+
+@pytest.mark.parametrize("answer", ["Sorry but the command is invalid", "5 failures", ""])
+def test_an_answer_that_is_no_number_is_an_error(bans, answer):
+    bans["fail2ban-client"] = bans["fail2ban-client"].replace("fail2ban> 600\n", "fail2ban> %s\n" % answer)
+    assert "where a number is asked for" in error(_fail2ban.Fail2banProbe, fact="jails", jails=BOTH)
+
+
+def test_a_configuration_that_is_no_list_is_an_error():
+    with pytest.raises(ProbeError, match="fail2ban-client -d has the line"):
+        _fail2ban.parse_dump("['set', 'loglevel', 'INFO']\n['start', 'sshd'\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("600", 600), ("10m", 600), ("1h 30m", 5400), ("1d", 86400), ("-1", -1), ("2weeks", None), ("1mo", None), ("", None), ("ten", None)],
+)
+def test_times_of_jails(text, seconds):
+    assert _fail2ban.parse_seconds(text) == seconds
 
 
 def test_jails_that_are_gone_after_the_next_boot(bans):

@@ -254,6 +254,11 @@ def test_an_engine_that_does_not_describe_itself_is_an_error(text):
 ARGUMENTS = {"fact": "disagreements", "rules": [{"port": 22, "source": "any"}], "networks": ["172.28.0.0/16"]}
 
 
+NETWORKS = "sh -c ids=$(timeout 10 docker network"
+OWN = {"Name": "bridge", "IPAM": {"Config": [{"Subnet": "172.28.0.0/24"}]}, "Containers": {}}
+STRANGER = {"Name": "stranger", "IPAM": {"Config": [{"Subnet": "10.99.0.0/24"}]}, "Containers": {}}
+
+
 @pytest.fixture
 def host(monkeypatch, tmp_path):
     """A host on which everything agrees; what its commands answer, by their beginning, may be changed."""
@@ -262,6 +267,7 @@ def host(monkeypatch, tmp_path):
         "systemctl": "ActiveState=active\nUnitFileState=enabled\n",
         "docker info": '{"ID": "x"}',
         "docker ps": "",
+        NETWORKS: json.dumps([OWN]),
     }
 
     def output(arguments, **_options):
@@ -328,6 +334,8 @@ def test_a_host_without_docker(host, monkeypatch):
         ("docker info", ProbeError("gave no answer within 12 s"), "gave no answer"),
         ("docker info", '{"ID": "x", "FirewallBackend": {"Driver": "nftables"}}', "nftables, which passes DOCKER-USER by"),
         ("docker ps", ProbeError("permission denied"), "permission denied"),
+        (NETWORKS, ProbeError("no such network"), "no such network"),
+        (NETWORKS, "[{}]", "docker network inspect answered"),
     ],
 )
 def test_a_source_that_cannot_be_asked_is_an_error(host, source, answer, message):
@@ -346,6 +354,27 @@ def test_a_firewall_that_is_not_there_is_an_error_with_a_remedy(host, monkeypatc
 
 def test_a_container_that_ends_while_it_is_asked_about_is_no_error(host):
     host.update({"docker ps": ["abc", ""], "docker inspect": ProbeError("no such object: abc")})
+    assert observe().value == []
+
+
+def test_a_network_of_docker_that_is_not_let_out_is_named(host):
+    host[NETWORKS] = json.dumps([OWN, STRANGER])
+    assert observe().value == [
+        "network stranger of Docker (10.99.0.0/24): outside ufw_container_networks, so that its containers reach nothing; "
+        "add it there, or docker network rm stranger"
+    ]
+    arguments = {**ARGUMENTS, "networks": ["172.28.0.0/16", "10.99.0.0/16"]}
+    assert ExposureProbe({}).observe(arguments).value == []
+
+
+def test_docker_s_own_network_that_kept_its_address_is_named_with_another_mend(host):
+    host[NETWORKS] = json.dumps([{**OWN, "IPAM": {"Config": [{"Subnet": "172.17.0.0/16"}]}}])
+    (one,) = observe().value
+    assert one.startswith("network bridge of Docker (172.17.0.0/16)") and one.endswith("stop all containers and systemctl restart docker")
+
+
+def test_a_network_that_goes_while_it_is_asked_about_is_no_error(host):
+    host[NETWORKS] = [ProbeError("No such network: abc"), json.dumps([OWN])]
     assert observe().value == []
 
 

@@ -151,6 +151,9 @@ def kernel(tmp_path, monkeypatch, answers, files):
     """A kernel with these settings, and what sysctl.d has."""
     monkeypatch.setattr(_os_kernel, "_SYS", str(tmp_path))
     monkeypatch.setattr(_os_kernel, "_UFW", ("ufw.conf", "default", "ufw-sysctl.conf"))
+    monkeypatch.setattr(_os_kernel, "_APPORT_WANTED", str(tmp_path / "units/*.wants/apport.service"))
+    monkeypatch.setattr(_os_kernel, "_APPORT_MASK", str(tmp_path / "units/apport.service"))
+    monkeypatch.setattr(_os_kernel, "_CONTAINER", str(tmp_path / "container"))
     texts = files(_os_kernel, {})
 
     def install(live, text, **more):
@@ -249,6 +252,40 @@ def test_settings_that_differ_are_told_with_both_values(kernel):
         "kernel.yama.ptrace_scope (not in this kernel)",
         "net.ipv4.conf.eth0.accept_redirects=1 (0 after a boot)",
     ]
+
+
+@pytest.fixture
+def apport(tmp_path):
+    """apport.service, enabled as its package does it."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/apport.service").write_text("[Unit]\nConditionVirtualization=!container\n")
+    (tmp_path / "units/multi-user.target.wants").mkdir(parents=True)
+    (tmp_path / "units/multi-user.target.wants/apport.service").symlink_to(tmp_path / "lib/apport.service")
+    return tmp_path
+
+
+@pytest.mark.parametrize(("live", "told"), [(2, "fs.suid_dumpable=2"), (0, "fs.suid_dumpable=0 (2 after a boot)")])
+def test_apport_sets_its_own_after_sysctl_at_every_boot(kernel, apport, live, told):
+    kernel({"fs.suid_dumpable": live}, "fs.suid_dumpable = 0\n")
+    seen = look(fact="settings")
+    assert seen.value == [told]
+    assert "apport.service, which is enabled, sets fs.suid_dumpable=2 at every boot" in seen.evidence
+    assert "apport.service" in look(fact="setting", name="fs.suid_dumpable").evidence
+
+
+@pytest.mark.parametrize("how", ["disabled", "masked", "removed", "in a container"])
+def test_an_apport_that_no_boot_starts_sets_nothing(kernel, apport, how):
+    if how == "disabled":
+        (apport / "units/multi-user.target.wants/apport.service").unlink()
+    elif how == "masked":
+        (apport / "units/apport.service").symlink_to(os.devnull)
+    elif how == "removed":
+        (apport / "lib/apport.service").unlink()
+    else:
+        (apport / "container").write_text("lxc\n")
+    kernel({"fs.suid_dumpable": 0}, "fs.suid_dumpable = 0\n")
+    seen = look(fact="settings")
+    assert (seen.value, "apport" in seen.evidence) == (["fs.suid_dumpable=0"], False)
 
 
 @pytest.mark.parametrize("open_", ["all", "eth0"])
@@ -674,18 +711,23 @@ def test_a_journald_that_does_not_run_is_an_error(journals, answers, shown):
 # Swap units
 
 
+def test_units_are_looked_for_where_the_generators_of_systemd_put_them():
+    assert {"/run/systemd/generator", "/run/systemd/generator.late"} <= set(_os_systemd._UNITS)
+
+
 @pytest.fixture
 def units(tmp_path, monkeypatch):
-    places = [tmp_path / name for name in ("etc", "run", "generator", "lib")]
+    places = [tmp_path / name for name in ("etc", "run", "generator", "lib", "late")]
     for place in places:
         (place / "swap.target.wants").mkdir(parents=True)
+        (place / "multi-user.target.wants").mkdir()
     monkeypatch.setattr(_os_systemd, "_UNITS", tuple(map(str, places)))
     monkeypatch.setattr(_os_systemd, "_OWN_UNITS", tuple(map(str, places[:2])))
 
-    def unit(place, name, text="[Swap]\nWhat=/swap\n", wanted=True):
+    def unit(place, name, text="[Swap]\nWhat=/swap\n", wanted=True, by="swap"):
         (tmp_path / place / name).write_text(text)
         if wanted:
-            (tmp_path / place / "swap.target.wants" / name).symlink_to(tmp_path / place / name)
+            (tmp_path / place / (by + ".target.wants") / name).symlink_to(tmp_path / place / name)
 
     unit.root = tmp_path
     return unit
@@ -697,6 +739,18 @@ def test_swap_that_systemd_brings_up(units):
     units("lib", "unused.swap", wanted=False)
     units("generator", "dev-sda2.swap", "[Unit]\nSourcePath=/etc/fstab\n")
     assert _os_systemd.swap_units() == ["dev-zram0.swap", "swap-own.swap"]
+
+
+def test_a_partition_that_systemd_finds_by_itself_counts(units):
+    units("late", "dev-sda3.swap", "[Unit]\nDocumentation=man:systemd-gpt-auto-generator(8)\n")
+    assert _os_systemd.swap_units() == ["dev-sda3.swap"]
+
+
+def test_a_masked_swap_target_brings_up_what_others_want_alone(units):
+    units("late", "dev-sda3.swap")
+    units("etc", "swap-own.swap", by="multi-user")
+    (units.root / "etc" / "swap.target").symlink_to(os.devnull)
+    assert _os_systemd.swap_units() == ["swap-own.swap"]
 
 
 def test_swap_that_is_masked_or_disabled_stays_down(units):

@@ -59,3 +59,12 @@ def test_what_an_upgrade_leaves_alone_is_pinned_before_the_pins_of_the_host(tmp_
         subprocess.run(command, check=True)
         assert (made / "preferences").read_text() == "Package: docker.io runc\nPin: release a=now\nPin-Priority: 30000\n\n" + own
         assert (made / "apt.conf").read_text() == 'Dir::Etc::preferences "%s/preferences";\n' % made
+
+
+def test_systemd_is_kept_from_swap_before_fstab_has_none():
+    """A run that is killed in between finds the lines of fstab again, and masks the target once more."""
+    names = list(TASKS)
+    mask, fstab = names.index("Have systemd find no swap by itself"), names.index("Have no swap in the table of file systems")
+    assert mask < fstab
+    assert TASKS[names[mask]]["when"] == TASKS[names[fstab]]["when"]
+    assert TASKS[names[mask]]["ansible.builtin.command"]["argv"] == ["systemctl", "mask", "swap.target"]

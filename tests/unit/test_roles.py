@@ -35,3 +35,11 @@ def test_the_stages_and_their_order(role):
     tasks = yaml.safe_load((ROLES / role / "tasks" / "main.yml").read_text(encoding="utf-8"))
     imported = [task["ansible.builtin.import_tasks"] for task in tasks]
     assert [one for one in imported if one in STAGES] == [one for one in ORDERS.get(role, STAGES) if one not in LACKING.get(role, ())]
+
+
+def test_a_home_is_nobody_s_before_its_account_is_gone():
+    """A run that is killed in between knows the account still, and comes back for it."""
+    tasks = yaml.safe_load((ROLES / "accounts" / "tasks" / "remove.yml").read_text(encoding="utf-8"))
+    home = next(number for number, task in enumerate(tasks) if task.get("ansible.builtin.file", {}).get("owner") == "root")
+    account = next(number for number, task in enumerate(tasks) if task.get("ansible.builtin.user", {}).get("state") == "absent")
+    assert home < account

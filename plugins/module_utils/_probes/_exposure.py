@@ -12,6 +12,7 @@ import time
 import typing as t
 from dataclasses import dataclass
 
+from .._docker_networks import COMMAND, NetworksError, cut_off, parse_networks
 from .._exposure import ANY, Rule
 from .._ufw import Wanted, bypasses, of_loopback, plan, reached
 from .._ufw_host import FirewallError, Host
@@ -69,8 +70,8 @@ class ExposureProbe(Probe):
         rules = [_rule(one) for one in arguments["rules"]]
         firewall, redirects = _firewall(Wanted(rules, arguments["networks"]))
         sockets = _listening()
-        docker, published = _docker()
-        found = disagreements(rules, sockets=sockets, published=published, redirects=redirects)
+        docker, published, networks = _docker(arguments["networks"])
+        found = [*disagreements(rules, sockets=sockets, published=published, redirects=redirects), *networks]
         open_ = {one.key for one in [*sockets, *published]}
         quiet = ["%d/%s" % key for key in dict.fromkeys((rule.port, rule.protocol) for rule in rules) if key not in open_]
         evidence = "%d rules declared; UFW and the kernel; %d sockets that listen; %s" % (len(rules), len(sockets), docker)
@@ -231,26 +232,41 @@ def _ephemeral() -> tuple[int, int]:
 # Docker
 
 
-def _docker() -> tuple[str, list[Opening]]:
-    """(what was asked, in words; the ports that running containers publish)."""
+def _docker(let_out: t.Sequence[str]) -> tuple[str, list[Opening], list[str]]:
+    """(what was asked, in words; the ports that running containers publish; the networks outside of `let_out`, a text each)."""
     if not any(os.path.exists(os.path.join(path, "dockerd")) for path in ("/usr/bin", "/usr/sbin", "/usr/local/bin")):
-        return "no Docker", []
+        return "no Docker", [], []
     # docker.socket would start an engine that is stopped, and a check changes nothing.
     if not parse_unit(output_of(["systemctl", "show", "-p", "ActiveState", "-p", "UnitFileState", "docker.service"]))[0]:
-        return "Docker is stopped, of what it publishes the kernel's rules alone", []
+        return "Docker is stopped, of what it publishes the kernel's rules alone", [], []
     backend = parse_backend(output_of(["docker", "info", "--format", "{{json .}}"], package="docker-cli"))
     if backend != "iptables":
         raise ProbeError("Docker's firewall backend is %s, which passes DOCKER-USER by" % backend, "set firewall-backend: iptables in daemon.json")
     try:
-        return _published()
+        containers, published = _published()
+        networks = output_of(COMMAND)
     except ProbeError:
-        # A container may end between the two commands.
-        return _published()
+        # A container, or a network, may end between the two commands.
+        containers, published = _published()
+        networks = output_of(COMMAND)
+    return containers, published, _strangers(networks, let_out)
 
 
 def _published() -> tuple[str, list[Opening]]:
     ids = output_of(["docker", "ps", "--quiet", "--no-trunc"]).split()
     return "%d containers" % len(ids), parse_published(output_of(["docker", "inspect", *ids])) if ids else []
+
+
+def _strangers(text: str, let_out: t.Sequence[str]) -> list[str]:
+    """A text for each network of `docker network inspect` that DOCKER-USER lets nothing out of, without containers too: they come."""
+    try:
+        found = cut_off(parse_networks(text), let_out)
+    except NetworksError as error:
+        raise ProbeError(str(error)) from None
+    message = "network %s of Docker (%s): outside ufw_container_networks, so that its containers reach nothing; add it there, or %s"
+    # Docker's own takes the address of daemon.json when the engine starts, but not while containers run on.
+    own = "stop all containers and systemctl restart docker"
+    return [message % (network.name, subnet, own if network.name == "bridge" else "docker network rm " + network.name) for network, subnet in found]
 
 
 def parse_backend(text: str) -> str:

@@ -4,15 +4,30 @@
 
 from __future__ import annotations
 
+import ast
 import ipaddress
 import os
 import re
 import shutil
 import typing as t
+from dataclasses import dataclass
 
 from ._base import Observation, Probe, ProbeError, output_of
 
-__all__ = ["Fail2banProbe", "parse_actions", "parse_answers", "parse_elements", "parse_jail", "parse_jails", "programs_of"]
+__all__ = [
+    "Fail2banProbe",
+    "Limits",
+    "lenient",
+    "parse_actions",
+    "parse_answers",
+    "parse_dump",
+    "parse_elements",
+    "parse_ignored",
+    "parse_jail",
+    "parse_jails",
+    "parse_seconds",
+    "programs_of",
+]
 
 _SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -21,6 +36,25 @@ _PROGRAMS = {"nftables": "nft", "iptables": "iptables", "ufw": "ufw", "firewallc
 # Where the stock action nftables keeps what it bans, a set for each jail and family.
 _TABLE = ["nft", "list", "table", "inet", "f2b-table"]
 _PROMPT = "fail2ban> "
+_ASKED = ("status %s", "get %s actions", "get %s ignoreip", "get %s maxretry", "get %s findtime", "get %s bantime")
+# A network that is larger than this is not one of somebody's own.
+_WIDEST = {4: 8, 6: 16}
+_UNITS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400, "w": 604800, "week": 604800}
+
+Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Whom a jail bans, and after what; None stands for what cannot be told.
+
+    :ivar ignored: networks that it never bans; names of hosts are not among them.
+    """
+
+    ignored: frozenset[Network]
+    maxretry: t.Optional[int]
+    findtime: t.Optional[int]
+    bantime: t.Optional[int]
 
 
 class Fail2banProbe(Probe):
@@ -28,6 +62,7 @@ class Fail2banProbe(Probe):
         "fact": {"type": "str", "required": True, "choices": ["jail", "jails"]},
         "jail": {"type": "str"},
         "jails": {"type": "list", "elements": "str"},
+        "max_retries": {"type": "int"},
     }
 
     def fact_jail(self, arguments: t.Mapping[str, t.Any]) -> Observation:
@@ -54,22 +89,27 @@ class Fail2banProbe(Probe):
         """What keeps one of `jails` from banning, now or after the next boot, a list of texts that begin with the jail's name.
 
         A jail has to run, watch a log that is there, and have a ban action whose program is installed; what it has banned has
-        to be in the kernel's table, which whoever flushes the kernel's rules empties.
+        to be in the kernel's table, which whoever flushes the kernel's rules empties. It has to ban after `max_retries` failures at
+        most, whoever it is, and its files have to say what the server does.
         """
         jails = arguments.get("jails")
         if not jails or not all(re.fullmatch(r"[\w.-]+", jail) for jail in jails):
             raise ProbeError("fact jails needs `jails`, a list of names such as sshd")
-        questions = ["status", *(question % jail for jail in jails for question in ("status %s", "get %s actions"))]
+        questions = ["status", *(question % jail for jail in jails for question in _ASKED)]
         answers = parse_answers(output_of(["fail2ban-client", "-i"], package="fail2ban", given="\n".join([*questions, "exit", ""])), len(questions))
         running = parse_jails(answers[0])
+        configured = parse_dump(output_of(["fail2ban-client", "-d"], package="fail2ban"))
         found, banned = [], 0
-        for jail, status, actions in zip(jails, answers[1::2], answers[2::2]):
+        for number, jail in enumerate(jails):
+            status, actions, *limits = answers[1 + number * len(_ASKED) : 1 + (number + 1) * len(_ASKED)]
             if jail not in running:
                 found.append("%s: the server does not run it (it runs %s)" % (jail, ", ".join(running) or "none"))
                 continue
             files, journal, addresses = parse_jail(status)
             banned += len(addresses)
-            found += ["%s: %s" % (jail, text) for text in (*_deaf(files, journal), *_powerless(parse_actions(actions), addresses))]
+            texts = [*_deaf(files, journal), *_powerless(parse_actions(actions), addresses)]
+            texts += lenient(_limits(limits), configured.get(jail), arguments.get("max_retries"))
+            found += ["%s: %s" % (jail, text) for text in texts]
         if output_of(["systemctl", "is-enabled", "fail2ban.service"], accept=(0, 1, 4)).strip() != "enabled":
             found.append("%s: fail2ban.service does not start at boot" % ", ".join(jails))
         return Observation(found, "asked about %s; %d addresses are banned" % (", ".join(jails), banned))
@@ -93,6 +133,97 @@ def _powerless(actions: t.Sequence[str], addresses: t.Collection[str]) -> list[s
     held = parse_elements(output_of(_TABLE, accept=(0, 1)))
     lost = [address for address in addresses if ipaddress.ip_network(address) not in held]
     return ["%s banned and not shut out by the kernel; flushed by somebody?" % (", ".join(lost) + (" is" if len(lost) == 1 else " are"))] if lost else []
+
+
+def _limits(answers: t.Sequence[str]) -> Limits:
+    """Of the answers to the last four of _ASKED."""
+    ignored, *numbers = answers
+    return Limits(frozenset(_networks(parse_ignored(ignored))), *map(_number, numbers))
+
+
+def _number(answer: str) -> int:
+    if not re.fullmatch(r"-?\d+", answer.strip()):
+        raise ProbeError("fail2ban-client answers %r where a number is asked for" % answer.strip()[:80])
+    return int(answer)
+
+
+def lenient(now: Limits, later: t.Optional[Limits], most: t.Optional[int]) -> list[str]:
+    """Why a jail that runs bans nobody, or not everybody who guesses; `later` is what its files say, None where they do not start it.
+
+    :arg most: failures after which it has to ban; None asks for no number.
+    """
+    if later is None:
+        return ["no file starts it, so that it is gone after the next start of fail2ban"]
+    found = []
+    for network in sorted(now.ignored | later.ignored, key=str):
+        wide = network.prefixlen < _WIDEST[network.version]
+        if wide or network not in later.ignored:
+            why = "" if network in later.ignored else ", which is in none of its files"
+            found.append("it never bans %s%s" % (network, why))
+    for name, unit in (("maxretry", ""), ("findtime", " s"), ("bantime", " s")):
+        live, written = getattr(now, name), getattr(later, name)
+        if written is not None and live != written:
+            found.append("%s is %d%s in the server, %d%s in its files" % (name, live, unit, written, unit))
+        elif name == "maxretry" and most is not None and live > most:
+            found.append("it bans after %d failures, later than after %d" % (live, most))
+    return found
+
+
+def _networks(words: t.Iterable[str]) -> t.Iterator[Network]:
+    for word in words:
+        try:
+            # fail2ban up to 1.1 shows 0.0.0.0/0, which is everybody, as 0.0.0.0.
+            yield ipaddress.ip_network(word + "/0" if word in ("0.0.0.0", "::") else word, strict=False)
+        except ValueError:
+            continue
+
+
+def parse_ignored(text: str) -> list[str]:
+    """What `fail2ban-client get JAIL ignoreip` lists."""
+    if text.startswith("No IP address/network is ignored"):
+        return []
+    found = re.findall(r"^[|`]- (\S+)$", text, re.MULTILINE)
+    if not found or not text.startswith("These IP addresses/networks are ignored:"):
+        raise ProbeError("fail2ban-client does not say whom the jail never bans")
+    return found
+
+
+def parse_dump(text: str) -> dict[str, Limits]:
+    """{jail that the next start of the server runs: what its files say} of `fail2ban-client -d`."""
+    started: list[str] = []
+    settings: dict[str, dict[str, t.Any]] = {}
+    # Of the server itself; they are there without a jail too.
+    if not re.search(r"^\['set', 'loglevel', ", text, re.MULTILINE):
+        raise ProbeError("fail2ban-client -d does not say what its files say", "fail2ban-client -t")
+    for line in text.splitlines():
+        # Others are long: filters and actions.
+        if not re.match(r"\['start', |\['set', '[^']+', '(addignoreip|maxretry|findtime|bantime)', ", line):
+            continue
+        try:
+            verb, jail, *rest = map(str, ast.literal_eval(line))
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            raise ProbeError("fail2ban-client -d has the line %r" % line[:80]) from None
+        if verb == "start":
+            started.append(jail)
+        else:
+            one = settings.setdefault(jail, {"addignoreip": []})
+            one[rest[0]] = [*one["addignoreip"], *rest[1:]] if rest[0] == "addignoreip" else "".join(rest[1:2])
+    return {jail: _written(settings.get(jail, {})) for jail in started}
+
+
+def _written(settings: t.Mapping[str, t.Any]) -> Limits:
+    numbers = [parse_seconds(settings.get(name, "")) for name in ("maxretry", "findtime", "bantime")]
+    return Limits(frozenset(_networks(settings.get("addignoreip", ()))), *numbers)
+
+
+def parse_seconds(text: str) -> t.Optional[int]:
+    """Seconds of a time as jail.conf(5) has it, such as 600, 10m or "1h 30m"; None for one in months or years, or that is none."""
+    if re.fullmatch(r"-\d+", text):
+        return int(text)
+    parts = re.findall(r"(\d+)\s*([a-z]*)", text)
+    if not parts or re.sub(r"\d+\s*[a-z]*|\s", "", text) or any(unit not in _UNITS for _number, unit in parts):
+        return None
+    return sum(int(number) * _UNITS[unit] for number, unit in parts)
 
 
 def parse_answers(text: str, expected: int) -> list[str]:

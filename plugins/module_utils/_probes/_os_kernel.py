@@ -39,6 +39,11 @@ _SYSCTL = "/usr/lib/systemd/systemd-sysctl"
 _UFW = ("/etc/ufw/ufw.conf", "/etc/default/ufw", "/etc/ufw/sysctl.conf")
 _HUGE_PAGES = "/sys/kernel/mm/transparent_hugepage/enabled"
 _REBOOT = "/run/reboot-required"
+# Ubuntu's crash reports: at every boot outside of containers, apport.service sets this (apport --start), after systemd-sysctl and whatever
+# sysctl.d says.
+_APPORT = ("fs/suid_dumpable", "2")
+_APPORT_WANTED, _APPORT_MASK = "/etc/systemd/system/*.wants/apport.service", "/etc/systemd/system/apport.service"
+_CONTAINER = "/run/systemd/container"
 
 
 def settings() -> Observation:
@@ -46,18 +51,22 @@ def settings() -> Observation:
     rules = _rules()
     names = dict.fromkeys(name for name, value in rules if value is not None)
     found = [one for name in names for one in _stated(name, rules)]
-    return Observation(sorted(set(found)), "%d settings of sysctl.d, in /proc/sys and in their files" % len(names))
+    evidence = "%d settings of sysctl.d, in /proc/sys and in their files" % len(names)
+    if _apport():
+        evidence += "; apport.service, which is enabled, sets %s=%s at every boot" % (_dotted(_APPORT[0]), _APPORT[1])
+    return Observation(sorted(set(found)), evidence)
 
 
 def setting(name: str) -> Observation:
     """The value of one setting, a text; with both values where the next boot changes it, or is not known to keep it."""
     path = as_path(name)
     live, later = _live(path), planned(path, _rules())
+    source = "%s/%s and sysctl.d" % (_SYS, path) + (", apport.service" if path == _APPORT[0] and _apport() else "")
     if live is None:
         raise ProbeError("this kernel has no setting %s" % name)
     if later is None:
-        return Observation("%s now, and no file keeps it" % live, "%s/%s and sysctl.d" % (_SYS, path))
-    return Observation(live if live == later else "%s now, %s after a boot" % (live, later), "%s/%s and sysctl.d" % (_SYS, path))
+        return Observation("%s now, and no file keeps it" % live, source)
+    return Observation(live if live == later else "%s now, %s after a boot" % (live, later), source)
 
 
 def _stated(name: str, rules: Rules) -> list[str]:
@@ -102,13 +111,19 @@ def _live(path: str) -> t.Optional[str]:
 
 
 def _rules() -> list[tuple[str, t.Optional[str]]]:
-    """Those of sysctl.d (sysctl.d(5)), and of UFW, which sets its own when it starts, after them."""
+    """Those of sysctl.d (sysctl.d(5)), and after them those of UFW and of apport, which set their own when they start."""
     found = parse_sysctl(output_of([_SYSCTL, "--cat-config"]))
     switch, defaults, own = _UFW
     if re.search(r"^ENABLED=[\"']?yes", read_text(switch, missing=""), re.MULTILINE):
         named = re.search(r"^IPT_SYSCTL=[\"']?([^\"'\n]*)", read_text(defaults, missing=""), re.MULTILINE)
         found += parse_sysctl(read_text(named.group(1) if named else own, missing=""))
-    return found
+    return [*found, _APPORT] if _apport() else found
+
+
+def _apport() -> bool:
+    """Whether the next boot starts apport.service; what a removed package leaves behind starts nothing."""
+    wanted = any(os.path.exists(path) for path in glob.glob(_APPORT_WANTED))
+    return wanted and os.path.realpath(_APPORT_MASK) != os.devnull and not os.path.exists(_CONTAINER)
 
 
 def parse_sysctl(text: str) -> list[tuple[str, t.Optional[str]]]:

@@ -33,7 +33,16 @@ _LIMITS = ("/etc/security/limits.conf", "/etc/security/limits.d")
 _JOURNAL = ("/var/log/journal", "/run/log/journal")
 # journald.conf(5): a tenth of the file system, and never more than this.
 _LARGEST_DEFAULT = 4 * 2**30
-_UNITS = ("/etc/systemd/system", "/run/systemd/system", "/run/systemd/generator", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
+# In the order in which they hold (systemd.unit(5)). In the last one are the swap partitions that systemd-gpt-auto-generator(8) finds by
+# itself, where fstab has no swap.
+_UNITS = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/run/systemd/generator",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/run/systemd/generator.late",
+)
 _OWN_UNITS = _UNITS[:2]
 
 # Open files
@@ -151,8 +160,11 @@ def parse_size(text: str) -> int:
 
 
 def swap_units() -> list[str]:
-    """Units that bring swap up at boot and are not made of fstab, by name."""
-    wanted = {os.path.basename(path) for place in _UNITS for kind in ("wants", "requires") for path in glob.glob(os.path.join(place, "*." + kind, "*.swap"))}
+    """Units that bring swap up at boot and are not made of fstab, by name. A swap.target that is masked brings none of its own up."""
+    paths = [path for place in _UNITS for kind in ("wants", "requires") for path in glob.glob(os.path.join(place, "*." + kind, "*.swap"))]
+    if _masked("swap.target"):
+        paths = [path for path in paths if not os.path.basename(os.path.dirname(path)).startswith("swap.target.")]
+    wanted = set(map(os.path.basename, paths))
     return sorted(name for name in wanted if not _masked(name) and "SourcePath=/etc/fstab" not in _unit_text(name))
 
 
