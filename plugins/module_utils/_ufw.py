@@ -414,11 +414,24 @@ def _let_in(family: int, line: str) -> str:
 
 
 def _unasked(lines: t.Sequence[str]) -> bool:
-    """Whether Docker's rules are there and DOCKER-USER does not come before them."""
+    """Whether Docker's rules are there, and one of them that accepts comes before DOCKER-USER."""
     if "-N DOCKER" not in lines:
         return False
-    jumps = [line for line in lines if re.match(r"-A FORWARD .*-j (DOCKER|ACCEPT)", line)]
-    return jumps[:1] != ["-A FORWARD -j DOCKER-USER"]
+    for line in lines:
+        jump = re.match(r"-A FORWARD (?:.* )?-j (DOCKER\S*|ACCEPT)", line)
+        if line == "-A FORWARD -j DOCKER-USER":
+            return False
+        if jump and _accepts(lines, jump.group(1)):
+            return True
+    return True
+
+
+def _accepts(lines: t.Sequence[str], target: str) -> bool:
+    """Whether a rule that jumps to `target` can accept a packet: Docker's chains of isolation only drop, and it puts them first."""
+    if target == "ACCEPT":
+        return True
+    jumps = {jump for line in lines if line.startswith("-A %s " % target) for jump in re.findall(r" -j (\S+)", line)}
+    return any(_accepts(lines, jump) for jump in jumps - {target})
 
 
 def _closed(live: Live, rules: t.Sequence[Rule]) -> list[str]:

@@ -202,10 +202,24 @@ def test_docker_user_that_drops_before_it_lets_through_is_reloaded(converged):
 DOCKER = ["-N DOCKER", "-A FORWARD -j DOCKER-USER", "-A FORWARD -o docker0 -j DOCKER", "-A FORWARD -i docker0 ! -o docker0 -j ACCEPT"]
 
 
+# As Docker 26 leaves them where it is restarted.
+ISOLATED = [
+    "-N DOCKER",
+    "-A FORWARD -j DOCKER-ISOLATION-STAGE-1",
+    *DOCKER[1:],
+    "-A DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2",
+    "-A DOCKER-ISOLATION-STAGE-1 -j RETURN",
+    "-A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP",
+    "-A DOCKER-ISOLATION-STAGE-2 -j RETURN",
+]
+
+
 @pytest.mark.parametrize(
     ("forward", "asked"),
     [
         (DOCKER, True),
+        (ISOLATED, True),
+        ([*ISOLATED, "-A DOCKER-ISOLATION-STAGE-2 -o docker0 -j ACCEPT"], False),
         (["-N DOCKER", "-A FORWARD -j DOCKER-USER", "-A FORWARD -j DOCKER-FORWARD"], True),
         (["-N DOCKER", "-A FORWARD -j ufw-before-forward", "-A FORWARD -j DOCKER-USER", "-A FORWARD -j DOCKER-FORWARD"], True),
         (["-A FORWARD -j ufw-before-forward"], True),
