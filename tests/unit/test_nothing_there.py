@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import ctypes
-import encodings.idna  # noqa: F401 - what is imported late is not there
 import json
 import os
 import traceback
@@ -92,6 +91,8 @@ def answers(tmp_path_factory):
     for (kind, needed), facts in UNASKED.items():
         given = {name: SAID.get(name, "thing") for name in needed.split()}
         arguments.update({"%s %s" % (kind, fact): (kind, {"fact": fact, **given}) for fact in facts})
+    # Python imports this codec when it first looks up a name, and where there is nothing it could not.
+    "example.org".encode("idna")
     empty, (reading, writing) = tmp_path_factory.mktemp("empty"), os.pipe()
     child = os.fork()
     if not child:
