@@ -103,6 +103,9 @@ def refuse_cut_off(let_out: t.Sequence[str], run: Run) -> None:
     status, out, err = run(COMMAND)
     if status != 0:
         status, out, err = run(COMMAND)
+    if status == 127:
+        message = "nothing was changed: Docker runs, and without its client the networks of its containers cannot be told; apt-get install docker-cli"
+        raise FirewallError(message + " (docker.io on Ubuntu)")
     try:
         if status != 0:
             raise NetworksError("`docker network inspect` ended with %d: %s" % (status, (err or out).strip()[-200:]))

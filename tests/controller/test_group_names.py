@@ -42,7 +42,9 @@ def test_a_mapped_inventory_is_valid_and_asks_the_same_questions(project: Untouc
     project.edit(MAIN, _set(preflight_groups=NAMES))
     after = project.play("playbooks/site.yml")
     assert "no host was touched" not in after.output and project.calls.exists(), after.output
-    asked = [{(one["item"], one["subject"], one["vantage"]) for one in done.report["results"]} for done in (before, after)]
+    # Only `verify` asks what holds no door.
+    doors = [[one for one in done.report["results"] if one["door"] != "ongoing"] for done in (before, after)]
+    asked = [{(one["item"], one["subject"], one["vantage"]) for one in results} for results in doors]
     assert len(asked[0]) > 30 and asked[0] == asked[1] - {("run.provisioned", host, host) for host in ("lab-app", "lab-data")}
 
 

@@ -99,3 +99,8 @@ def test_a_network_that_goes_between_the_two_commands_is_asked_about_again():
 def test_an_engine_that_does_not_answer_keeps_the_firewall_as_it_is(answer):
     said = refused(Machine(answer, answer))
     assert "nothing was changed" in said and "systemctl restart docker" in said
+
+
+def test_an_engine_without_a_client_is_told_by_the_package_that_lacks():
+    answer = (127, "", "sh: 1: docker: not found")
+    assert "apt-get install docker-cli" in refused(Machine(answer, answer))

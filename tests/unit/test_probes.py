@@ -253,23 +253,43 @@ def test_old_lists_say_nothing_about_what_is_pending(apt, commands, monkeypatch,
         assert value(_os.OsProbe, fact="pending") == []
 
 
+NEWER = ["openssl-provider-legacy", "libssl3t64", "openssl"]
+
+
+def simulated(names):
+    """What `apt-get -s full-upgrade` says that installs these, and keeps none back."""
+    return "".join("Inst %s [1] (2 x)\n" % name for name in names) + "%d upgraded, 0 newly installed, 0 to remove and 0 not upgraded.\n" % len(names)
+
+
 @pytest.mark.parametrize(
-    ("blacklist", "pending", "alone"),
+    ("blacklist", "waits", "pending", "alone"),
     [
-        ("", ["openssl-provider-legacy", "libssl3t64", "openssl"], ""),
-        ("docker", ["openssl-provider-legacy", "libssl3t64", "openssl"], ""),
-        ("openssl", ["libssl3t64"], "openssl-provider-legacy, openssl"),
-        ("openssl$", ["openssl-provider-legacy", "libssl3t64"], "openssl"),
-        ("ssl", ["openssl-provider-legacy", "libssl3t64", "openssl"], ""),
+        ("", set(), NEWER, ""),
+        ("docker", set(), NEWER, ""),
+        ("openssl", set(), ["libssl3t64"], "openssl-provider-legacy, openssl"),
+        ("openssl$", set(), ["openssl-provider-legacy", "libssl3t64"], "openssl"),
+        ("openssl$", {"openssl"}, [], "openssl, openssl-provider-legacy, libssl3t64"),
+        ("ssl", set(), NEWER, ""),
     ],
 )
-def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(apt, captured, monkeypatch, blacklist, pending, alone):
+def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(apt, captured, monkeypatch, blacklist, waits, pending, alone):
+    """`waits`: for which of the packages that stay all the others wait."""
     lists, stamp = apt
     os.utime(lists)
     monkeypatch.setattr(_os, "_LISTS", str(lists))
     monkeypatch.setattr(_os, "_STAMP", str(stamp))
     monkeypatch.setattr(_os, "_nothing_newer", lambda: False)
-    monkeypatch.setattr(_os, "output_of", lambda _arguments, **_options: captured("apt-3.0.4-debian13-pending"))
+
+    asked = []
+
+    def said(arguments, **_options):
+        asked.append(arguments)
+        if arguments[0] == "dpkg-query":
+            return "".join("%s=3.5.0-1\n" % name for name in arguments[4:])
+        stay = {word.partition("=")[0] for word in arguments if word.endswith("=3.5.0-1")}
+        return simulated([name for name in NEWER if name not in stay and not waits & stay]) if stay else captured("apt-3.0.4-debian13-pending")
+
+    monkeypatch.setattr(_os, "output_of", said)
     # Whatever the host's own files leave alone, nobody declared.
     options = 'APT::Architecture "amd64";\nUnattended-Upgrade::Package-Blacklist:: "";\nUnattended-Upgrade::Package-Blacklist:: ".*";\n'
     monkeypatch.setattr(_os_unattended, "output_of", lambda _arguments, **_options: options)
@@ -277,6 +297,7 @@ def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(apt,
     assert seen.value == pending
     told = "; left to the operator by the blacklist of unattended-upgrades: " + alone if alone else ""
     assert seen.evidence.endswith("kept back)" + told)
+    assert len(asked) == (3 if alone else 1)
 
 
 @pytest.mark.parametrize(
@@ -986,6 +1007,14 @@ def test_a_jail_whose_files_let_more_failures_pass_than_are_asked_for(bans):
 def test_everybody_in_the_files_counts_too(bans):
     bans["-d"] = bans["-d"].replace("'192.0.2.12']", "'192.0.2.12', '::/0']")
     assert value(_fail2ban.Fail2banProbe, fact="jails", jails=["sshd"]) == ["sshd: it never bans ::/0"]
+
+
+@pytest.mark.parametrize(
+    ("network", "wide"), [("10.0.0.0/8", False), ("8.0.0.0/7", True), ("fd00::/8", False), ("fc00::/7", False), ("fe80::/10", False), ("2000::/3", True)]
+)
+def test_ones_own_networks_may_be_ignored(bans, network, wide):
+    bans["-d"] = bans["-d"].replace("'192.0.2.12']", "'192.0.2.12', '%s']" % network)
+    assert value(_fail2ban.Fail2banProbe, fact="jails", jails=["sshd"]) == (["sshd: it never bans " + network] if wide else [])
 
 
 def test_a_jail_that_no_file_starts(bans):

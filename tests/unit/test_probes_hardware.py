@@ -217,6 +217,8 @@ def test_a_device_that_sysfs_does_not_know_is_an_error(block):
 def test_a_path_that_does_not_exist_yet_is_where_it_will_be(tmp_path):
     here = value(fact="disk_bytes", path=str(tmp_path))
     assert value(fact="disk_bytes", path=str(tmp_path / "not" / "there")) == here > 0
+    seen = _hardware.HardwareProbe({}).observe({"fact": "disk_bytes", "paths": ["/proc/not/there", str(tmp_path)]})
+    assert (seen.value, seen.evidence) == (here, "file system of %s; not there: /proc/not/there" % tmp_path)
 
 
 @pytest.mark.parametrize("fact", ["disk_bytes", "disk_free"])

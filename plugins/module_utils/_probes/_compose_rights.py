@@ -46,7 +46,7 @@ _DISKS = re.compile(
     r"|(mapper|disk|block|zvol|bsg)(/.*)?|md/.*|mem|kmem|port|kcore|core|oldmem))?"
 )
 # Of a line of devices.allow (cgroup v1, devices): all, any disk, and memory (major number 1).
-_DEVICE_RULE = re.compile(r"a\b.*|b\b.*|c\s+(\*:.*|1:(1|2|4|\*)\b.*)")
+_DEVICE_RULE = re.compile(r"a\b.*|b\b.*|c\s+(\*:.*|1:([124]\b|\*).*)")
 
 
 def rights(document: Document, service: Service) -> list[str]:

@@ -265,7 +265,7 @@ def _strangers(text: str, let_out: t.Sequence[str]) -> list[str]:
         raise ProbeError(str(error)) from None
     message = "network %s of Docker (%s): outside ufw_container_networks, so that its containers reach nothing; add it there, or %s"
     # Docker's own takes the address of daemon.json when the engine starts, but not while containers run on.
-    own = "stop all containers and systemctl restart docker"
+    own = "have the role docker set docker_address_pool, stop all containers and systemctl restart docker"
     return [message % (network.name, subnet, own if network.name == "bridge" else "docker network rm " + network.name) for network, subnet in found]
 
 

@@ -37,8 +37,9 @@ _PROGRAMS = {"nftables": "nft", "iptables": "iptables", "ufw": "ufw", "firewallc
 _TABLE = ["nft", "list", "table", "inet", "f2b-table"]
 _PROMPT = "fail2ban> "
 _ASKED = ("status %s", "get %s actions", "get %s ignoreip", "get %s maxretry", "get %s findtime", "get %s bantime")
-# A network that is larger than this is not one of somebody's own.
+# A network that is larger than this is not one of somebody's own, unless it is one of these, which no stranger comes from.
 _WIDEST = {4: 8, 6: 16}
+_INSIDE = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80::/10"))
 _UNITS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400, "w": 604800, "week": 604800}
 
 Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
@@ -156,7 +157,8 @@ def lenient(now: Limits, later: t.Optional[Limits], most: t.Optional[int]) -> li
         return ["no file starts it, so that it is gone after the next start of fail2ban"]
     found = []
     for network in sorted(now.ignored | later.ignored, key=str):
-        wide = network.prefixlen < _WIDEST[network.version]
+        inside = isinstance(network, ipaddress.IPv6Network) and any(map(network.subnet_of, _INSIDE))
+        wide = network.prefixlen < _WIDEST[network.version] and not inside
         if wide or network not in later.ignored:
             why = "" if network in later.ignored else ", which is in none of its files"
             found.append("it never bans %s%s" % (network, why))

@@ -45,12 +45,16 @@ class HardwareProbe(Probe):
         return Observation(parse_meminfo(_read("/proc/meminfo")), "/proc/meminfo MemTotal")
 
     def fact_disk_bytes(self, arguments: t.Mapping[str, t.Any]) -> Observation:
-        """Size in bytes of the file system that holds the path, of several the smallest."""
-        return _smallest(arguments, lambda stat: stat.f_frsize * stat.f_blocks)
+        """Size in bytes of the file system that holds the path, of several the smallest; those that are not there count where none is."""
+        paths = _paths(arguments)
+        there = [path for path in paths if os.path.exists(path)]
+        seen = _smallest(there or paths, lambda stat: stat.f_frsize * stat.f_blocks)
+        gone = [path for path in paths if there and path not in there]
+        return Observation(seen.value, seen.evidence + ("; not there: %s" % ", ".join(gone) if gone else ""))
 
     def fact_disk_free(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Bytes that whoever is not root can still write to the file system of the path, of several the fewest."""
-        return _smallest(arguments, lambda stat: stat.f_frsize * stat.f_bavail)
+        return _smallest(_paths(arguments), lambda stat: stat.f_frsize * stat.f_bavail)
 
     def fact_disk_kind(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """What the file systems of the paths lie on: nvme, ssd, hdd, several of them ("hdd and nvme"), or a type without a device."""
@@ -101,14 +105,14 @@ def _mounts(arguments: t.Mapping[str, t.Any], mounts: str) -> list[tuple[str, Mo
     return [(path, parse_mount(mounts, os.path.realpath(_existing(path)))) for path in _paths(arguments)]
 
 
-def _smallest(arguments: t.Mapping[str, t.Any], figure: t.Callable[[os.statvfs_result], int]) -> Observation:
+def _smallest(asked: t.Sequence[str], figure: t.Callable[[os.statvfs_result], int]) -> Observation:
     """The least figure of the file systems of the paths, each of which is asked once, whatever the number of paths on it.
 
     They are not added up: what one has does not help the other, and subvolumes of one pool would count several times.
     """
     paths: dict[int, list[str]] = {}
     found: dict[int, int] = {}
-    for path in _paths(arguments):
+    for path in asked:
         there = _existing(path)
         try:
             device = _device(there)

@@ -141,8 +141,8 @@ class OsProbe(Probe):
     def fact_pending(self, arguments: t.Mapping[str, t.Any]) -> Observation:
         """Packages that `apt full-upgrade` would install, a list, and those that it would if nobody had held them.
 
-        Left out is what is declared to be left to a person: names that begin as one of `blacklist` says, and holds on `held`. What the
-        host's own files except counts, since whoever may write there could hide every update. Ubuntu's phased updates are not among
+        Left out is what is declared to be left to a person: names that begin as one of `blacklist` says, what has to wait for these, and
+        holds on `held`. What the host's own files except counts, since whoever may write there could hide every update. Ubuntu's phased updates are not among
         them, and neither are those of a subscription that the host does not have (ESM): apt-get itself leaves them out.
         """
         _refuse_old_lists()
@@ -150,8 +150,9 @@ class OsProbe(Probe):
             return Observation([], "apt-cache policy has nothing newer")
         found, kept_back = parse_pending(_apt("apt-get", "-s", "full-upgrade"))
         held = _held_back(arguments.get("held") or []) if kept_back else []
+        alone = left_alone(list(dict.fromkeys([*found, *held])), arguments.get("blacklist") or [])
+        alone += _waiting_for(alone, found) if set(alone) & set(found) else []
         found += [name for name in held if name not in found]
-        alone = left_alone(found, arguments.get("blacklist") or [])
         told = "; left to the operator by the blacklist of unattended-upgrades: %s" % ", ".join(alone) if alone else ""
         told += "; held, which is not declared: %s" % ", ".join(held) if held else ""
         return Observation([name for name in found if name not in alone], "apt-get -s full-upgrade (%d kept back)%s" % (kept_back, told))
@@ -216,6 +217,13 @@ def _apt(*words: str) -> str:
     # As nobody, apt reads its package cache and cannot rewrite it: a check writes nothing. Sources that nobody may
     # not read are left out with a warning.
     return output_of([*words, "-q", "-o", "Debug::NoLocking=1"], user="nobody", refuse="Unable to read")
+
+
+def _waiting_for(alone: t.Sequence[str], found: t.Sequence[str]) -> list[str]:
+    """Those `found` that apt does not install either where these packages stay as they are."""
+    versions = output_of(["dpkg-query", "-W", "-f", "${binary:Package}=${Version}\n", *alone], accept=(0, 1)).split()
+    installed, _kept_back = parse_pending(_apt("apt-get", "-s", "full-upgrade", *versions))
+    return [name for name in found if name not in alone and name not in installed]
 
 
 def _held_back(declared: t.Sequence[str]) -> list[str]:

@@ -17,7 +17,12 @@ Configuration = t.Mapping[str, t.Sequence[str]]
 """Options of apt.conf(5) in lower case, in which apt does not tell them apart, to their values: those of lists are several."""
 
 # Packages with security updates that a host cannot go without; as beginnings, since their names have numbers in them.
-_BASE = ("apt", "bash", "libc6", "libssl3", "libsystemd0", "linux-image-amd64", "openssh-server", "openssl", "sudo", "systemd")
+# fmt: off
+_BASE = (
+    "apt", "bash", "libc6", "libssl3", "libssl3t64", "libsystemd0", "linux-generic", "linux-image-6.8.0-1-generic", "linux-image-6.12.1-amd64",
+    "linux-image-amd64", "linux-image-arm64", "linux-image-generic", "openssh-server", "openssl", "sudo", "systemd",
+)
+# fmt: on
 
 _PROGRAM = "/usr/bin/unattended-upgrade"
 _TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
