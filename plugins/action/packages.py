@@ -7,7 +7,16 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._packages import ENVIRONMENT, OutageError, failure, installed, is_unlisted, question
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._packages import (
+    ENVIRONMENT,
+    UPDATE,
+    OutageError,
+    failure,
+    installed,
+    is_of_sources,
+    is_unlisted,
+    question,
+)
 
 
 class ActionModule(PreflightAction):
@@ -27,7 +36,7 @@ class ActionModule(PreflightAction):
         failed = bool(done.get("failed"))
         unlisted = failed and self._task.check_mode and is_unlisted(str(done.get("msg", "")))
         if failed and not unlisted:
-            raise AnsibleActionFail(failure(missing, str(done.get("msg", ""))))
+            raise AnsibleActionFail(failure(missing, self._reason(str(done.get("msg", "")))))
         changed = unlisted or bool(done.get("changed"))
         return {"changed": changed, "missing": missing, "absent": bool(self._task.check_mode and changed), "stdout": str(done.get("stdout", ""))}
 
@@ -40,6 +49,13 @@ class ActionModule(PreflightAction):
             except OutageError as error:
                 raise AnsibleActionFail(str(error)) from None
         return [name for name in names if name not in (known or ())]
+
+    def _reason(self, message: str) -> str:
+        """`message`, with the words of apt where it is about its sources."""
+        if not is_of_sources(message):
+            return message
+        said = self._low_level_execute_command(UPDATE)["stdout"].split()
+        return "%s %s" % (message.strip(), " ".join(said))
 
     def _install(self, names: t.Sequence[str]) -> dict[str, t.Any]:
         self._task.environment = [*(self._task.environment or []), ENVIRONMENT]

@@ -4,14 +4,19 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import typing as t
 
-__all__ = ["ENVIRONMENT", "OutageError", "failure", "installed", "is_unlisted", "question"]
+__all__ = ["ENVIRONMENT", "UPDATE", "OutageError", "failure", "installed", "is_of_sources", "is_unlisted", "question"]
 
 # Ubuntu's needrestart, which apt calls in the end, restarts what runs with old files since 24.04, or asks: it is to do neither.
 # https://discourse.ubuntu.com/t/needrestart-changes-in-ubuntu-24-04-service-restarts/44671
 ENVIRONMENT = {"NEEDRESTART_MODE": "l", "NEEDRESTART_SUSPEND": "1"}
+
+
+UPDATE = "timeout 60 apt-get -q update 2>&1 | grep -E '^[EW]:' | head -n 3"
+"""What apt itself says of sources that cannot be reached, which the module `apt` leaves out where python-apt has no words for it."""
 
 
 class OutageError(Exception):
@@ -41,8 +46,14 @@ def is_unlisted(message: str) -> bool:
     return "No package matching" in message
 
 
+def is_of_sources(message: str) -> bool:
+    """Whether apt failed as it fetched the lists of its sources."""
+    return "apt cache" in message
+
+
 def failure(missing: t.Sequence[str], message: str) -> str:
-    """What to say where apt did not install `missing`."""
+    """What to say where apt did not install `missing`; addresses of sources may have a password in them."""
+    message = re.sub(r"//[^/\s@]+@", "//********@", message)
     return (
         "%s could not be installed, and what runs was left alone: %s -- Try `apt-get update` on the host; where it cannot reach its package sources"
         " (/etc/apt), name a mirror that it can reach under os_apt_mirror in the inventory, or a proxy under os_apt_proxy, and provision with --tags os,"

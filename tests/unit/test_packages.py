@@ -9,7 +9,15 @@ import pathlib
 import pytest
 import yaml
 
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._packages import ENVIRONMENT, OutageError, failure, installed, is_unlisted, question
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._packages import (
+    ENVIRONMENT,
+    OutageError,
+    failure,
+    installed,
+    is_of_sources,
+    is_unlisted,
+    question,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -29,6 +37,20 @@ def test_a_dpkg_that_cannot_look_is_an_error():
 
 def test_names_are_words_of_a_command():
     assert question(["sudo", "a; rm -r x"]) == "dpkg-query --show --showformat '${db:Status-Abbrev}${Package}\\n' sudo 'a; rm -r x'"
+
+
+@pytest.mark.parametrize(
+    ("message", "of_sources"),
+    [("Failed to update apt cache after 5 retries: ", True), ("Failed to lock apt cache", True), ("'/usr/bin/apt-get install' failed: E: Unmet", False)],
+)
+def test_what_is_said_of_sources_is_asked_of_apt_too(message, of_sources):
+    assert is_of_sources(message) is of_sources
+
+
+def test_the_failure_hides_passwords_of_sources():
+    said = failure(["nginx"], "E: Failed to fetch http://ada:s3cret@mirror.example/debian/InRelease, W: https://token@m.example/x")
+    assert "http://********@mirror.example/debian" in said and "https://********@m.example/x" in said
+    assert "s3cret" not in said and "token" not in said
 
 
 def test_the_failure_names_packages_reason_and_mend():
