@@ -14,15 +14,4 @@ options:
       - With V(false) it is only reported, in RV(ignore:passed) and RV(ignore:results). An option that nothing can be compared with fails all the same.
     type: bool
     default: true
-attributes:
-  check_mode:
-    description: Looks, and changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Nothing is changed, so that there is nothing to show.
-    support: none
-  platform:
-    description: Debian and its derivatives.
-    support: full
-    platforms: debian
 """

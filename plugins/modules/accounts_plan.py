@@ -23,18 +23,9 @@ options:
     description: Fail where the ssh login of this run would lose its account, its key or its sudo.
     type: bool
     default: true
-attributes:
-  check_mode:
-    description: It never changes anything.
-    support: full
-  diff_mode:
-    description: Nothing is changed, so that there is nothing to show.
-    support: none
-  platform:
-    description: Debian and its derivatives.
-    support: full
-    platforms: debian
 extends_documentation_fragment:
+  - gonogo.preflight.attributes.looks
+  - gonogo.preflight.attributes.debian
   - ansible.builtin.action_common_attributes
 """
 

@@ -58,6 +58,8 @@ options:
     default: []
 extends_documentation_fragment:
   - gonogo.preflight.check
+  - gonogo.preflight.attributes.looks
+  - gonogo.preflight.attributes.debian
   - ansible.builtin.action_common_attributes
 """
 

@@ -22,18 +22,9 @@ options:
     description: The file with the key of Docker's own package source.
     type: path
     default: /etc/apt/keyrings/docker.asc
-attributes:
-  check_mode:
-    description: Looks, and changes nothing in any mode.
-    support: full
-  diff_mode:
-    description: Nothing is changed, so that there is nothing to show.
-    support: none
-  platform:
-    description: Debian and its derivatives.
-    support: full
-    platforms: debian
 extends_documentation_fragment:
+  - gonogo.preflight.attributes.looks
+  - gonogo.preflight.attributes.debian
   - ansible.builtin.action_common_attributes
 """
 

@@ -64,11 +64,8 @@ attributes:
   diff_mode:
     description: Shows each file before and after.
     support: full
-  platform:
-    description: Debian and its derivatives.
-    support: full
-    platforms: debian
 extends_documentation_fragment:
+  - gonogo.preflight.attributes.debian
   - ansible.builtin.action_common_attributes
 """
 

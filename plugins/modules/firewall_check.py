@@ -66,6 +66,8 @@ options:
     default: 5
 extends_documentation_fragment:
   - gonogo.preflight.check
+  - gonogo.preflight.attributes.looks
+  - gonogo.preflight.attributes.debian
   - ansible.builtin.action_common_attributes
 """
 

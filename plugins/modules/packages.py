@@ -31,11 +31,8 @@ attributes:
   diff_mode:
     description: Nothing is shown.
     support: none
-  platform:
-    description: Debian and its derivatives.
-    support: full
-    platforms: debian
 extends_documentation_fragment:
+  - gonogo.preflight.attributes.debian
   - ansible.builtin.action_common_attributes
 seealso:
   - module: ansible.builtin.apt

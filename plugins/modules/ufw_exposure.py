@@ -90,11 +90,8 @@ attributes:
   diff_mode:
     description: Shows rules, defaults and the chain DOCKER-USER before and after.
     support: full
-  platform:
-    description: Debian and its derivatives.
-    support: full
-    platforms: debian
 extends_documentation_fragment:
+  - gonogo.preflight.attributes.debian
   - ansible.builtin.action_common_attributes
 """
 

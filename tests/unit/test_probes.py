@@ -212,6 +212,16 @@ def apt(tmp_path):
     return lists, stamp
 
 
+@pytest.fixture
+def fetched(apt, monkeypatch):
+    """The lists that the probe reads: fetched a moment ago."""
+    lists, stamp = apt
+    os.utime(lists)
+    monkeypatch.setattr(_os, "_LISTS", str(lists))
+    monkeypatch.setattr(_os, "_STAMP", str(stamp))
+    return lists
+
+
 def test_lists_are_as_new_as_the_last_success_that_can_be_seen(apt):
     lists, stamp = apt
     os.utime(lists, (1000, 1000))
@@ -240,12 +250,9 @@ def test_no_lists_are_an_error(apt, tmp_path):
 
 
 @pytest.mark.parametrize(("days", "old"), [(0, False), (1.9, False), (2.1, True), (400, True), (-0.005, False), (-1, True)])
-def test_old_lists_say_nothing_about_what_is_pending(apt, commands, monkeypatch, days, old):
-    lists, stamp = apt
+def test_old_lists_say_nothing_about_what_is_pending(fetched, commands, days, old):
     moment = time.time() - days * 86400
-    os.utime(lists, (moment, moment))
-    monkeypatch.setattr(_os, "_LISTS", str(lists))
-    monkeypatch.setattr(_os, "_STAMP", str(stamp))
+    os.utime(fetched, (moment, moment))
     commands(_os, {"dpkg-query": "dpkg-query-1.22.22-debian13-installed", "apt-cache": "apt-3.0.4-debian13-none", "apt-get": "apt-3.0.4-debian13-none"})
     if old:
         assert "days ago (at most 2)" in error(_os.OsProbe, fact="pending")
@@ -272,12 +279,9 @@ def simulated(names):
         ("ssl", set(), NEWER, ""),
     ],
 )
-def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(apt, captured, monkeypatch, blacklist, waits, pending, alone):
+@pytest.mark.usefixtures("fetched")
+def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(captured, monkeypatch, blacklist, waits, pending, alone):
     """`waits`: for which of the packages that stay all the others wait."""
-    lists, stamp = apt
-    os.utime(lists)
-    monkeypatch.setattr(_os, "_LISTS", str(lists))
-    monkeypatch.setattr(_os, "_STAMP", str(stamp))
     monkeypatch.setattr(_os, "_nothing_newer", lambda: False)
 
     asked = []
@@ -310,11 +314,8 @@ def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(apt,
         ([], ["openssh"], ["curl"], "; held, which is not declared: openssh-server"),
     ],
 )
-def test_what_somebody_has_held_is_pending_unless_it_is_declared(apt, captured, monkeypatch, declared, blacklist, pending, told):
-    lists, stamp = apt
-    os.utime(lists)
-    monkeypatch.setattr(_os, "_LISTS", str(lists))
-    monkeypatch.setattr(_os, "_STAMP", str(stamp))
+@pytest.mark.usefixtures("fetched")
+def test_what_somebody_has_held_is_pending_unless_it_is_declared(captured, monkeypatch, declared, blacklist, pending, told):
     monkeypatch.setattr(_os, "_nothing_newer", lambda: False)
     texts = {"--ignore-hold": captured("apt-2.6.1-debian12-held-ignored"), "full-upgrade": captured("apt-2.6.1-debian12-held")}
     texts["dpkg-query"] = "ii  curl\nhi  openssh-server\nhi  no-update\nrc  gone\n"
@@ -359,11 +360,8 @@ def test_what_apt_would_choose(captured):
         (POLICY % "5.2", ProbeError("Unmet dependencies"), True),
     ],
 )
-def test_updates_are_simulated_unless_it_is_certain_that_there_are_none(apt, captured, monkeypatch, policy, check, simulated):
-    lists, stamp = apt
-    os.utime(lists)
-    monkeypatch.setattr(_os, "_LISTS", str(lists))
-    monkeypatch.setattr(_os, "_STAMP", str(stamp))
+@pytest.mark.usefixtures("fetched")
+def test_updates_are_simulated_unless_it_is_certain_that_there_are_none(captured, monkeypatch, policy, check, simulated):
     answers = {"dpkg-query": "ii  bash\n", "policy": policy, "check": check, "full-upgrade": captured("apt-3.0.4-debian13-pending")}
 
     def output(arguments, **_options):
