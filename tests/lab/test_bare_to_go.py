@@ -116,6 +116,7 @@ def test_the_second_run_changes_nothing(first: Played) -> None:
     assert containers() == before
 
 
+@pytest.mark.long
 def test_check_mode_on_converged_hosts_is_go_and_changes_nothing(first: Played) -> None:
     before = containers()
     done = play(SITE, "--check", "--diff")

@@ -88,6 +88,7 @@ def test_an_address_that_guesses_is_shut_out_until_it_is_unbanned() -> None:
     await_(lambda: greeted(ATTACKER), seconds=5)
 
 
+@pytest.mark.long
 def test_an_address_that_looks_for_holes_loses_the_web_and_keeps_ssh(served: None) -> None:
     assert answer(ATTACKER, HEALTH) == "200"
     # More than the five that are let pass; a ban may come before the last one.
@@ -102,6 +103,7 @@ def test_an_address_that_looks_for_holes_loses_the_web_and_keeps_ssh(served: Non
     await_(lambda: answer(ATTACKER, HEALTH) == "200", seconds=5)
 
 
+@pytest.mark.long
 def test_a_neighbour_that_looks_for_holes_is_never_banned(served: None) -> None:
     assert [answer(NEIGHBOUR, HOLE) for _time in range(8)] == ["404"] * 8
     assert answer(NEIGHBOUR, HEALTH) == "200"

@@ -98,6 +98,7 @@ def test_a_port_that_docker_publishes_past_the_firewall_is_seen_from_outside(fle
     assert "8081" in done.result("fw.others.blocked", APP)["observed"]
 
 
+@pytest.mark.long
 def test_a_failed_role_is_no_go_under_its_tasks_name_and_the_host_is_verified_all_the_same(fleet: None, project: Project) -> None:
     take_away()
     project.edit("inventories/lab/group_vars/cache.yml", lambda _: {"redis_maxmemory": "plenty"})

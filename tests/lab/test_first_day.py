@@ -195,6 +195,7 @@ def test_a_bare_host_is_go_in_one_command(served: User) -> None:
         assert json.load(answer)["status"] == "healthy"
 
 
+@pytest.mark.long
 def test_the_command_on_the_board_mends_what_it_names_and_then_nothing_is_left_to_change(served: User) -> None:
     on(WATCH, "sh", "-c", 'REDISCLI_AUTH="$(cat /etc/gonogo/redis-password)" redis-cli CONFIG SET appendonly no')
     done = served.types("ansible-playbook gonogo.preflight.verify -i prod")

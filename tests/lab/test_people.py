@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 
+import pytest
+
 from tests.support import REPORTS, Project
 
 from .conftest import DATA, containers, take_away
@@ -30,6 +32,7 @@ def test_a_waived_failure_lets_through_and_its_real_result_is_in_every_report(br
     assert "it moves to another disk" in (latest / "report.html").read_text()
 
 
+@pytest.mark.long
 def test_nothing_is_deployed_before_people_have_answered(fleet: None, project: Project) -> None:
     take_away()
     project.edit("checklists/demo.yml", lambda checklist: dict(checklist, items=[*checklist["items"], {"id": "ops.oncall"}]))
