@@ -84,7 +84,9 @@ def _homes(name: str, accounts: Accounts) -> dict[str, int]:
             raise AccountsError("cannot look at %s: %s" % (path, error.strerror)) from None
         if not stat.S_ISDIR(status.st_mode):
             break
-        found[path] = status.st_uid
+        # sshd takes a directory of root's too (StrictModes), where the account can look into it; one for sftp alone has to be root's (ChrootDirectory).
+        if not (account and status.st_uid == 0 and status.st_mode & stat.S_IXOTH):
+            found[path] = status.st_uid
     return found
 
 

@@ -478,6 +478,8 @@ def test_the_state_of_a_host(etc):
 def test_whose_the_homes_are_is_seen(etc):
     mine = os.getuid()
     (etc / "home/kept").mkdir()
+    for path in ("ops", "ops/.ssh"):
+        (etc / "home" / path).chmod(0o700)
     (etc / "home/kept/.ssh").symlink_to(etc)
     (etc / "home/grace").symlink_to(etc)
     (etc / "passwd").write_text((etc / "passwd").read_text() + "far:x:1010:1010::/srv/far:/bin/sh\n")
@@ -485,6 +487,20 @@ def test_whose_the_homes_are_is_seen(etc):
     found = read_state(people(OPS, *users), lambda command: OF_OPS).homes
     ops = {str(etc / "home/ops"): mine, str(etc / "home/ops/.ssh"): mine}
     assert found == {"ops": ops, "kept": {str(etc / "home/kept"): mine}, "grace": {}, "ada": {}, "far": {}}
+
+
+@pytest.mark.parametrize(("mode", "left_alone"), [(0o755, True), (0o711, True), (0o700, False), (0o750, False)])
+def test_a_directory_of_roots_that_the_account_may_look_into_stays_roots(etc, monkeypatch, mode, left_alone):
+    lstat = os.lstat
+    monkeypatch.setattr(_accounts_host.os, "lstat", lambda path: os.stat_result((*lstat(path)[:4], 0, *lstat(path)[5:])))
+    home = etc / "home/ops"
+    for path in (home, home / ".ssh", etc / "home/new"):
+        path.mkdir(exist_ok=True)
+        path.chmod(mode)
+    new = {"name": "new", "keys": [OTHER]}
+    # A home that waits for its account is given to it, whatever its mode.
+    kept = {"new": {str(etc / "home/new"): 0}}
+    assert read_state(people(OPS, new), lambda command: OF_OPS).homes == {"ops": {} if left_alone else {str(home): 0, str(home / ".ssh"): 0}, **kept}
 
 
 def test_a_file_of_sudo_that_others_may_write_is_written_anew(etc):
