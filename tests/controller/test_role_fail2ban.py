@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .conftest import Untouched
 
-OWN = ["192.0.2.1", "10.0.0.0/8", "fd00::/8", "fc00::/7", "fe80::/10", "2001:db8::/32", "host.example"]
-EVERYBODY = ["0.0.0.0/0", "8.0.0.0/7", "::/0", "2000::/3", "2001::/15"]
+OWN = ["192.0.2.1", "FD00::/8", "10.0.0.0/8", "fd00::/8", "fc00::/7", "fe80::/10", "2001:db8::/32", "host.example"]
+EVERYBODY = ["0.0.0.0/0", "0.0.0.0", "0.0.0.0/0.0.0.0", "::", "fc00::/6", "8.0.0.0/7", "::/0", "2000::/3", "2001::/15"]
 
 
 def test_networks_that_strangers_come_from_are_refused_by_name(project: Untouched) -> None:

@@ -12,6 +12,7 @@ import shutil
 import typing as t
 from dataclasses import dataclass
 
+from .._ignored_networks import Network, is_too_wide, networks
 from ._base import Observation, Probe, ProbeError, output_of
 
 __all__ = [
@@ -37,12 +38,7 @@ _PROGRAMS = {"nftables": "nft", "iptables": "iptables", "ufw": "ufw", "firewallc
 _TABLE = ["nft", "list", "table", "inet", "f2b-table"]
 _PROMPT = "fail2ban> "
 _ASKED = ("status %s", "get %s actions", "get %s ignoreip", "get %s maxretry", "get %s findtime", "get %s bantime")
-# A network that is larger than this is not one of somebody's own, unless it is one of these, which no stranger comes from.
-_WIDEST = {4: 8, 6: 16}
-_INSIDE = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80::/10"))
 _UNITS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400, "w": 604800, "week": 604800}
-
-Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 
 @dataclass(frozen=True)
@@ -139,7 +135,7 @@ def _powerless(actions: t.Sequence[str], addresses: t.Collection[str]) -> list[s
 def _limits(answers: t.Sequence[str]) -> Limits:
     """Of the answers to the last four of _ASKED."""
     ignored, *numbers = answers
-    return Limits(frozenset(_networks(parse_ignored(ignored))), *map(_number, numbers))
+    return Limits(_ignored(parse_ignored(ignored)), *map(_number, numbers))
 
 
 def _number(answer: str) -> int:
@@ -157,9 +153,7 @@ def lenient(now: Limits, later: t.Optional[Limits], most: t.Optional[int]) -> li
         return ["no file starts it, so that it is gone after the next start of fail2ban"]
     found = []
     for network in sorted(now.ignored | later.ignored, key=str):
-        inside = isinstance(network, ipaddress.IPv6Network) and any(map(network.subnet_of, _INSIDE))
-        wide = network.prefixlen < _WIDEST[network.version] and not inside
-        if wide or network not in later.ignored:
+        if is_too_wide(network) or network not in later.ignored:
             why = "" if network in later.ignored else ", which is in none of its files"
             found.append("it never bans %s%s" % (network, why))
     for name, unit in (("maxretry", ""), ("findtime", " s"), ("bantime", " s")):
@@ -171,13 +165,8 @@ def lenient(now: Limits, later: t.Optional[Limits], most: t.Optional[int]) -> li
     return found
 
 
-def _networks(words: t.Iterable[str]) -> t.Iterator[Network]:
-    for word in words:
-        try:
-            # fail2ban up to 1.1 shows 0.0.0.0/0, which is everybody, as 0.0.0.0.
-            yield ipaddress.ip_network(word + "/0" if word in ("0.0.0.0", "::") else word, strict=False)
-        except ValueError:
-            continue
+def _ignored(words: t.Iterable[str]) -> frozenset[Network]:
+    return frozenset(network for _word, network in networks(words))
 
 
 def parse_ignored(text: str) -> list[str]:
@@ -215,7 +204,7 @@ def parse_dump(text: str) -> dict[str, Limits]:
 
 def _written(settings: t.Mapping[str, t.Any]) -> Limits:
     numbers = [parse_seconds(settings.get(name, "")) for name in ("maxretry", "findtime", "bantime")]
-    return Limits(frozenset(_networks(settings.get("addignoreip", ()))), *numbers)
+    return Limits(_ignored(settings.get("addignoreip", ())), *numbers)
 
 
 def parse_seconds(text: str) -> t.Optional[int]:
