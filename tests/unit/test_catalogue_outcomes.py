@@ -137,9 +137,12 @@ def looked(name, **variables):
 
 
 def test_where_ssh_is_looked_for_from_outside():
+    def threshold(_plugin, item):
+        return {"fw.ssh.only22": [2222]}[item]
+
     for name in ("fw.ssh.reachable", "db.private.network"):
-        arguments = filled(dict(CATALOGUE[name].arguments), preflight_address="192.0.2.1")
-        assert arguments["declared"] == "[22]", name
+        arguments = filled(dict(CATALOGUE[name].arguments), preflight_address="192.0.2.1", lookup=threshold)
+        assert arguments["declared"] == "[2222]", name
         assert filled(dict(CATALOGUE[name].arguments), preflight_address="192.0.2.1", ssh_ports=[22, 2222])["declared"] == "[22, 2222]", name
     assert filled(CATALOGUE["fw.ssh.reachable"].arguments["ports"], ssh_ports=[22, 2222]) == "22,2222"
 
