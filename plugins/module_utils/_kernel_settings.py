@@ -9,7 +9,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
-from ._probes._os_kernel import as_path, is_pattern, matching
+from ._probes._os_kernel import as_path, is_pattern, matching, plain
 
 __all__ = ["Setting", "change", "differing"]
 
@@ -42,7 +42,7 @@ def differing(wanted: t.Mapping[str, t.Mapping[str, str]], roots: t.Optional[t.M
             paths = [path for path in paths if path not in written_out] if is_pattern(name) else paths
             # A pattern that nothing matches asks for nothing.
             for path in paths or ([] if is_pattern(name) else [as_path(name) if kind == "sysctl" else name]):
-                setting = _seen(os.path.join(roots[kind], path), " ".join(str(value).split()))
+                setting = _seen(os.path.join(roots[kind], path), plain(str(value)))
                 found += [setting] if setting.live != setting.value else []
     return found
 

@@ -38,6 +38,12 @@ def test_the_value_that_is_chosen(text, value):
     assert chosen(text) == value
 
 
+def test_a_number_is_compared_as_the_kernel_tells_it(kernel):
+    roots = kernel(**{"proc/kernel/sysrq": "438\n", "proc/kernel/printk": "4\t4\t1\t7\n"})
+    assert differing({"sysctl": {"kernel.sysrq": "0x1b6", "kernel.printk": " 4 4  1 7"}}, roots) == []
+    assert [one.value for one in differing({"sysctl": {"kernel.sysrq": "0x01"}}, roots)] == ["1"]
+
+
 def test_what_differs_is_set(kernel):
     roots = kernel(**{"proc/vm/overcommit_memory": "0\n", "proc/kernel/printk": "4\t4\t1\t7\n", "sys/" + HUGE_PAGES: "[always] madvise never\n"})
     wanted = {"sysctl": {"vm.overcommit_memory": 1, "kernel.printk": "4 4 1 7"}, "sysfs": {HUGE_PAGES: "madvise"}}

@@ -137,13 +137,13 @@ def parse_sysctl(text: str) -> list[tuple[str, t.Optional[str]]]:
         bare = name.strip().lstrip("-").strip()
         if not re.fullmatch(r"[\w./*?\[\]:@+-]+", bare) or not (equals or line.startswith("-")):
             raise ProbeError("sysctl.d has the line %r" % line[:80])
-        found.append((as_path(bare), _decimal(" ".join(value.split())) if equals else None))
+        found.append((as_path(bare), plain(value) if equals else None))
     return found
 
 
-def _decimal(value: str) -> str:
-    """Debian's kernel.sysrq is 0x01b6, which the kernel tells as 438."""
-    return str(int(value, 16)) if re.fullmatch(r"0[xX][0-9a-fA-F]+", value) else value
+def plain(value: str) -> str:
+    """A value as the kernel tells it: Debian's kernel.sysrq is 0x01b6, which is told as 438."""
+    return str(int(value, 16)) if re.fullmatch(r"\s*0[xX][0-9a-fA-F]+\s*", value) else " ".join(value.split())
 
 
 def as_path(name: str) -> str:
