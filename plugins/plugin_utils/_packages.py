@@ -19,6 +19,12 @@ UPDATE = "timeout 60 apt-get -q update 2>&1 | grep -E '^[EW]:' | head -n 3"
 """What apt itself says of sources that cannot be reached, which the module `apt` leaves out where python-apt has no words for it."""
 
 
+_REACH = (
+    "Try `apt-get update` on the host; where it cannot reach its package sources (/etc/apt), name a mirror that it can reach under os_apt_mirror in the"
+    " inventory, or a proxy under os_apt_proxy, and provision with --tags os, or bring the packages by hand (`dpkg -i`); then run this again."
+)
+
+
 class OutageError(Exception):
     """dpkg cannot be asked; the message says what it answered."""
 
@@ -51,11 +57,13 @@ def is_of_sources(message: str) -> bool:
     return "apt cache" in message
 
 
+def _is_outage(message: str) -> bool:
+    """Whether sources are out of reach, or have not what is asked; a full disk and a lock that another apt holds are neither."""
+    return (is_of_sources(message) and "lock" not in message) or is_unlisted(message) or "Failed to fetch" in message
+
+
 def failure(missing: t.Sequence[str], message: str) -> str:
     """What to say where apt did not install `missing`; addresses of sources may have a password in them."""
-    message = re.sub(r"//[^/\s@]+@", "//********@", message)
-    return (
-        "%s could not be installed, and what runs was left alone: %s -- Try `apt-get update` on the host; where it cannot reach its package sources"
-        " (/etc/apt), name a mirror that it can reach under os_apt_mirror in the inventory, or a proxy under os_apt_proxy, and provision with --tags os,"
-        " or bring the packages by hand (`dpkg -i`); then run this again." % (", ".join(missing), message.strip() or "no message")
-    )
+    said = re.sub(r"//[^/\s@]+@", "//********@", message).strip() or "no message"
+    mend = _REACH if _is_outage(message) else "Mend that on the host, and run this again."
+    return "%s could not be installed, and what runs was left alone: %s -- %s" % (", ".join(missing), said, mend)

@@ -59,6 +59,20 @@ def test_the_failure_names_packages_reason_and_mend():
     assert "os_apt_mirror" in said and "os_apt_proxy" in said and "--tags os" in said
 
 
+@pytest.mark.parametrize(
+    ("message", "outage"),
+    [
+        ("No package matching 'acl' is available", True),
+        ("'/usr/bin/apt-get install' failed: E: Failed to fetch http://mirror.example/acl.deb", True),
+        ("Failed to lock apt cache", False),
+        ("'/usr/bin/apt-get install' failed: E: You don't have enough free space in /var/cache/apt/archives/.", False),
+        ("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.", False),
+    ],
+)
+def test_a_mirror_is_advised_where_the_sources_are_out_of_reach(message, outage):
+    assert ("os_apt_mirror" in failure(["acl"], message)) is outage
+
+
 def test_a_bare_host_in_a_dry_run():
     assert is_unlisted("No package matching 'nginx' is available") and not is_unlisted("Failed to update apt cache: unknown reason")
 
