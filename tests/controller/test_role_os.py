@@ -49,6 +49,12 @@ def test_what_the_inventory_writes_out_stays_beside_a_pattern(project: Untouched
     }
 
 
+@pytest.mark.parametrize(("blacklist", "wrong"), [([""], 1), (["docker", ".*"], 1), (["docker", "nvidia"], 0), ([], 0)])
+def test_what_leaves_every_package_alone_is_refused(project: Untouched, blacklist: list[str], wrong: int) -> None:
+    said = made_of(project, "{{ __os_wrong }}", os_upgrade_blacklist=blacklist)
+    assert len(said) == wrong and all("os_upgrade_blacklist" in one for one in said)
+
+
 RUNNING, SOURCE = ["enabled", "active"], "^,*,time.example,2,6,17,10,0.1,0.1,0.1"
 
 

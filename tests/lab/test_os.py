@@ -220,7 +220,7 @@ def test_what_updates_without_a_hand_leave_alone_the_role_leaves_alone_too(conve
         provision(project)
         assert shell("dpkg-query -W -f '${Version}' gng-dummy") == "1"
         seen = observed(WATCH, "os", fact="pending", blacklist=["docker", "gng-"])
-        assert seen["value"] == [] and "left to the operator by the blacklist of unattended-upgrades: gng-dummy" in seen["evidence"]
+        assert seen["value"] == [] and "left to the operator by os_upgrade_blacklist: gng-dummy" in seen["evidence"]
         assert provision(project).changed() == 0
         project.edit(file, lambda data: {**data, "os_upgrade_blacklist": []})
         assert provision(project).changed() == 1

@@ -277,6 +277,7 @@ def simulated(names):
         ("openssl$", set(), ["openssl-provider-legacy", "libssl3t64"], "openssl"),
         ("openssl$", {"openssl"}, [], "openssl, openssl-provider-legacy, libssl3t64"),
         ("ssl", set(), NEWER, ""),
+        ("", {"openssl"}, NEWER, ""),
     ],
 )
 @pytest.mark.usefixtures("fetched")
@@ -299,7 +300,7 @@ def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(capt
     monkeypatch.setattr(_os_unattended, "output_of", lambda _arguments, **_options: options)
     seen = _os.OsProbe({}).observe({"fact": "pending", "blacklist": [blacklist] if blacklist else []})
     assert seen.value == pending
-    told = "; left to the operator by the blacklist of unattended-upgrades: " + alone if alone else ""
+    told = "; left to the operator by os_upgrade_blacklist: " + alone if alone else ""
     assert seen.evidence.endswith("kept back)" + told)
     assert len(asked) == (3 if alone else 1)
 
@@ -311,7 +312,7 @@ def test_what_updates_without_a_hand_leave_alone_is_not_pending_and_is_told(capt
         (["openssh-client"], [], ["curl", "openssh-server"], "; held, which is not declared: openssh-server"),
         (["openssh-server"], [], ["curl"], ""),
         (["openssh-server:amd64"], [], ["curl"], ""),
-        ([], ["openssh"], ["curl"], "; held, which is not declared: openssh-server"),
+        ([], ["openssh"], ["curl"], "; left to the operator by os_upgrade_blacklist: openssh-server"),
     ],
 )
 @pytest.mark.usefixtures("fetched")
@@ -322,7 +323,16 @@ def test_what_somebody_has_held_is_pending_unless_it_is_declared(captured, monke
     monkeypatch.setattr(_os, "output_of", lambda arguments, **_options: next(text for word, text in texts.items() if word in arguments))
     seen = _os.OsProbe({}).observe({"fact": "pending", "held": declared, "blacklist": blacklist})
     assert seen.value == pending
-    assert seen.evidence.endswith(told) and ("held, which" in seen.evidence) is bool(told)
+    assert seen.evidence.endswith(told or "kept back)")
+    assert ("held, which" in seen.evidence) is ("held, which" in told)
+
+
+@pytest.mark.usefixtures("fetched")
+@pytest.mark.parametrize("blacklist", [[".*"], ["a", "b", "[c-z]"], ["", ".+"]])
+def test_a_blacklist_of_everything_is_an_error(captured, monkeypatch, blacklist):
+    monkeypatch.setattr(_os, "_nothing_newer", lambda: False)
+    monkeypatch.setattr(_os, "output_of", lambda arguments, **_options: captured("apt-3.0.4-debian13-pending"))
+    assert "os_upgrade_blacklist leaves every package alone" in error(_os.OsProbe, fact="pending", blacklist=blacklist)
 
 
 def test_a_blacklist_that_cannot_be_read_hides_nothing():

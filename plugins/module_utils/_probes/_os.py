@@ -150,11 +150,16 @@ class OsProbe(Probe):
             return Observation([], "apt-cache policy has nothing newer")
         found, kept_back = parse_pending(_apt("apt-get", "-s", "full-upgrade"))
         held = _held_back(arguments.get("held") or []) if kept_back else []
-        alone = left_alone(list(dict.fromkeys([*found, *held])), arguments.get("blacklist") or [])
+        patterns = [one for one in arguments.get("blacklist") or [] if one]
+        if patterns and len(left_alone(_os_unattended.BASE, patterns)) == len(_os_unattended.BASE):
+            said = "os_upgrade_blacklist leaves every package alone: %s" % ", ".join(patterns)[:80]
+            raise ProbeError(said, "name there what a person updates, and nothing else")
+        alone = left_alone(list(dict.fromkeys([*found, *held])), patterns)
         alone += _waiting_for(alone, found) if set(alone) & set(found) else []
         found += [name for name in held if name not in found]
-        told = "; left to the operator by the blacklist of unattended-upgrades: %s" % ", ".join(alone) if alone else ""
-        told += "; held, which is not declared: %s" % ", ".join(held) if held else ""
+        undeclared = [name for name in held if name not in alone]
+        told = "; left to the operator by os_upgrade_blacklist: %s" % ", ".join(alone) if alone else ""
+        told += "; held, which is not declared: %s" % ", ".join(undeclared) if undeclared else ""
         return Observation([name for name in found if name not in alone], "apt-get -s full-upgrade (%d kept back)%s" % (kept_back, told))
 
     def fact_reboot(self, arguments: t.Mapping[str, t.Any]) -> Observation:
