@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ._accounts import Account, Accounts, AccountsError
 from ._authorized_keys import Key, KeyLineError, parse_key
-from ._people import ADMIN, BY_SUDO, DOCKER, EVERYTHING, PRIVILEGED, ROOT, Person
+from ._people import ADMIN, BY_THEMSELVES, DOCKER, EVERYTHING, ROOT, Person
 from ._ssh_login import Accepted
 
 __all__ = ["DRIFT", "MARKER", "SUDOERS", "Plan", "State", "is_controls", "keys_in", "plan", "refuse_lockout", "sudoers_text"]
@@ -109,7 +109,7 @@ def _check(state: State, present: t.Sequence[Person]) -> None:
         account = state.accounts.accounts.get(person.name)
         if account and account.uid == 0 and person.name != ROOT:
             raise AccountsError("%s has uid 0 on this host, as root has; take that account away" % person.name)
-        own = [group for group in PRIVILEGED if account and group not in BY_SUDO and state.accounts.gids.get(group) == account.gid]
+        own = [group for group in BY_THEMSELVES if account and state.accounts.gids.get(group) == account.gid]
         # The groups of the group file are the role's to change; the own one is the group of every file that the account makes.
         if own and person.name != ROOT and own[0] not in person.groups and (own[0] == DOCKER or not person.is_root):
             raise AccountsError(

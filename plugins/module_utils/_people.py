@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ._authorized_keys import Key, KeyLineError, parse_key
 
-__all__ = ["ADMIN", "BY_SUDO", "DEPLOY", "DOCKER", "EVERYTHING", "OPERATOR", "PRIVILEGED", "ROOT", "PeopleError", "Person", "people_of", "person_from"]
+__all__ = ["ADMIN", "BY_THEMSELVES", "DEPLOY", "DOCKER", "EVERYTHING", "OPERATOR", "PRIVILEGED", "ROOT", "PeopleError", "Person", "people_of", "person_from"]
 
 PRESENT, ABSENT = "present", "absent"
 ADMIN, OPERATOR, DEPLOY, LOGIN = "admin", "operator", "deploy", "login"
@@ -18,11 +18,14 @@ DOCKER = "docker"
 EVERYTHING = "ALL"
 ROOT = "root"
 
-PRIVILEGED = ("admin", "disk", "docker", "incus-admin", "kmem", "libvirt", "lxd", "root", "shadow", "staff", "sudo", "wheel")
-"""Groups whose members can become root; one is a role's, the others nobody's."""
-
 BY_SUDO = ("admin", "sudo", "wheel")
-"""Those that give what the rules of sudo say, and nothing else."""
+"""Groups whose members can become root as far as the rules of sudo say."""
+
+BY_THEMSELVES = ("disk", "docker", "incus-admin", "kmem", "libvirt", "lxd", "root", "shadow", "staff")
+"""Groups whose members can become root whatever sudo says."""
+
+PRIVILEGED = (*BY_SUDO, *BY_THEMSELVES)
+"""Those that no declaration may name; one is a role's, the others nobody's."""
 
 _KEYS = ("name", "state", "role", "keys", "groups", "comment", "shell", "sudo_asks", "hosts")
 _STATES = (PRESENT, ABSENT)

@@ -105,7 +105,7 @@ def _waiver(path: str, kind: str, entry: Mapping, known_items: set[str]) -> Waiv
     if name not in known_items:
         raise InputError(path, entry.lines.get("item", entry.line), "`item` is %r; %s" % (name, nearest(name, known_items)))
     if kind == "not_applicable" and name == PROVISIONED:
-        raise InputError(path, entry.lines["item"], "is always applicable; waive a failure of one run, until a day", item=name)
+        raise InputError(path, entry.lines["item"], "is always applicable; waive a failure of one run, with the day on which that expires", item=name)
     required(path, entry, ("reason", "owner"), item=name, because="an excuse names why and who answers for it")
     if "subjects" in entry:
         names(path, entry.lines["subjects"], "subjects", entry["subjects"])

@@ -12,7 +12,7 @@ from .. import _authorized_keys as keys
 from .._accounts import Account, Accounts, AccountsError, rights
 from .._accounts_host import grants, read_accounts, require_own_accounts
 from .._accounts_plan import is_controls, keys_in
-from .._people import ADMIN, BY_SUDO, DOCKER, EVERYTHING, PRIVILEGED, Person, person_from
+from .._people import ADMIN, BY_THEMSELVES, DOCKER, EVERYTHING, Person, person_from
 from .._sshd import SshdError
 from .._sshd_files import Server
 from ._base import Observation, Probe, ProbeError, Secrets, output_of
@@ -189,11 +189,10 @@ def _privileged(accounts: Accounts, people: t.Sequence[Person]) -> tuple[list[st
     found, seen = [], []
     roots = set(accounts.with_uid(0))
     everything = {one.name for one in people if one.is_root}
-    for group in PRIVILEGED:
+    for group in BY_THEMSELVES:
         strangers = set(_strangers(accounts, group, people)[0]) - roots - (everything if group != DOCKER else set())
-        if group not in BY_SUDO:
-            found += ["%s in group %s" % (name, group) for name in sorted(strangers)]
-            seen += [group] if group in accounts.members else []
+        found += ["%s in group %s" % (name, group) for name in sorted(strangers)]
+        seen += [group] if group in accounts.members else []
     by_socket, evidence = _by_socket(accounts, people)
     return found + by_socket, "groups %s; %s" % (", ".join(seen) or "none of them", evidence)
 

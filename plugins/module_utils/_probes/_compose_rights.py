@@ -33,10 +33,7 @@ _UNCONFINED = ("apparmor:unconfined", "seccomp:unconfined", "systempaths:unconfi
 _SOCKETS = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock", "system_bus_socket")
 _OF_SOCKETS = ("/run/containerd", "/run/dbus", "/run/systemd", "/var/run/containerd", "/var/run/dbus", "/var/run/systemd")
 _SECRET = ("/etc/gshadow", "/etc/gshadow-", "/etc/shadow", "/etc/shadow-", "/etc/ssh", "/root", "/var/lib/containerd", "/var/lib/docker")
-_OWN = (
-    *("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/root", "/sbin", "/sys", "/usr"),
-    *("/var/lib/containerd", "/var/lib/docker", "/var/spool/cron"),
-)
+_OWN = (*("/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sbin", "/sys", "/usr", "/var/spool/cron"),)
 _VOLUMES = "/var/lib/docker/volumes"
 # Where log shippers read; who may write there could write elsewhere.
 _LOGS = "/var/lib/docker/containers"

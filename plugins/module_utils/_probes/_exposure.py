@@ -243,12 +243,10 @@ def _docker(let_out: t.Sequence[str]) -> tuple[str, list[Opening], list[str]]:
     if backend != "iptables":
         raise ProbeError("Docker's firewall backend is %s, which passes DOCKER-USER by" % backend, "set firewall-backend: iptables in daemon.json")
     try:
-        containers, published = _published()
-        networks = output_of(COMMAND)
+        (containers, published), networks = _published(), output_of(COMMAND)
     except ProbeError:
         # A container, or a network, may end between the two commands.
-        containers, published = _published()
-        networks = output_of(COMMAND)
+        (containers, published), networks = _published(), output_of(COMMAND)
     return containers, published, _strangers(networks, let_out)
 
 

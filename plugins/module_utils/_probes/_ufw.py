@@ -165,7 +165,7 @@ def parse_sysctls(text: str) -> dict[str, str]:
 
 
 def overridden(settings: t.Mapping[str, str], live: t.Mapping[str, str], others: t.Mapping[str, Rules]) -> list[str]:
-    """What is wrong with `settings` of UFW, one text each; a pattern among them is, since nobody has to tell what it overrides.
+    """What is wrong with `settings` of UFW, one text each; a pattern is reported too, because what it overrides cannot be told.
 
     :arg others: the lines of each file of sysctl.d, in the order in which they hold.
     """
