@@ -11,15 +11,15 @@ import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
+import bootstrap
 import machine
 from engine import Engine
 from shell import STATE, LabError, say
 
-DEBIAN = "debian:13"
-DEBIAN_SUITE = "trixie"
-PLATFORM = os.environ.get("GONOGO_LAB_IMAGE") or DEBIAN
-MIRROR = os.environ.get("GONOGO_LAB_MIRROR") or "http://deb.debian.org/debian"
-SECURITY_MIRROR = os.environ.get("GONOGO_LAB_SECURITY_MIRROR") or "http://deb.debian.org/debian-security"
+PLATFORM = os.environ.get("GONOGO_LAB_IMAGE") or "debian:13"
+DISTRIBUTION = bootstrap.DISTRIBUTIONS.get(PLATFORM)
+MIRROR = os.environ.get("GONOGO_LAB_MIRROR") or (DISTRIBUTION.mirror if DISTRIBUTION else "")
+SECURITY_MIRROR = os.environ.get("GONOGO_LAB_SECURITY_MIRROR") or (DISTRIBUTION.security_mirror if DISTRIBUTION else "")
 EXTRA_PACKAGES = os.environ.get("GONOGO_LAB_PACKAGES", "")
 
 REPOSITORY = "gonogo-lab"
@@ -52,7 +52,7 @@ def ensure(engine: Engine, *, rebuild: bool = False) -> str:
         return name
     machine.require_disk(Path(engine.docker("info", "--format", "{{.DockerRootDir}}")))
     _LOG.write_text("")
-    base = _debian(engine) if PLATFORM == DEBIAN else _pulled(engine)
+    base = _made(engine, DISTRIBUTION) if DISTRIBUTION else _pulled(engine)
     say("Image 2/2: installing what a bare server has, downloading what the roles install (about 2 minutes)")
     _prepare(engine, base, name)
     _remove_older(engine, name)
@@ -72,15 +72,13 @@ def _remove_older(engine: Engine, name: str) -> None:
             engine.try_docker("image", "rm", other)
 
 
-def _debian(engine: Engine) -> str:
-    say(f"Image 1/2: Debian {DEBIAN_SUITE} with mmdebstrap (about 15 s)")
-    machine.require("mmdebstrap", machine.DEBIAN_KEYRING)
+def _made(engine: Engine, distribution: bootstrap.Distribution) -> str:
+    say(f"Image 1/2: {PLATFORM} ({distribution.suite}) with mmdebstrap (about 15 s)")
     tree = STATE / "rootfs.tar"
-    make = ["mmdebstrap", "--variant=apt", f"--keyring={machine.DEBIAN_KEYRING}", DEBIAN_SUITE, "-", MIRROR]
-    with tree.open("wb") as output, _LOG.open("a") as log:
-        made = subprocess.run([*machine.as_root(), *make], stdin=subprocess.DEVNULL, stdout=output, stderr=log, check=False)
-    if made.returncode != 0:
-        raise LabError(f"mmdebstrap cannot make Debian {DEBIAN_SUITE} from {MIRROR} (all of it: {_LOG}):\n{_log_tail()}")
+    with tree.open("wb") as output, _LOG.open("ab") as log:
+        made = bootstrap.make(distribution, MIRROR, output, log)
+    if not made:
+        raise LabError(f"mmdebstrap cannot make {PLATFORM} from {MIRROR} (all of it: {_LOG}):\n{_log_tail()}")
     base = f"{REPOSITORY}:base"
     engine.docker("import", str(tree), base)
     tree.unlink()
@@ -97,7 +95,7 @@ def _pulled(engine: Engine) -> str:
         raise LabError(
             f"{PLATFORM} cannot be pulled, because no container registry answers: {pulled.stderr.strip()}\n"
             "Run this where a registry answers, or load the image first (python3 lab/lab.py docker load -i FILE), "
-            "or unset GONOGO_LAB_IMAGE: the Debian 13 image is made without a registry."
+            f"or set GONOGO_LAB_IMAGE to what is made without a registry: {', '.join(bootstrap.DISTRIBUTIONS)}."
         )
     return PLATFORM
 

@@ -19,8 +19,8 @@ DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # Program or file, the packages that bring it, and what the lab needs it for.
 PACKAGES = {
     "dockerd": (("docker.io", "docker-cli", "iptables"), "Docker Engine, in which the lab hosts run"),
-    "mmdebstrap": (("mmdebstrap",), "makes Debian images without a container registry"),
-    DEBIAN_KEYRING: (("debian-archive-keyring",), "proves that what these images are made of is Debian's"),
+    "mmdebstrap": (("mmdebstrap",), "makes images without a container registry"),
+    DEBIAN_KEYRING: (("debian-archive-keyring",), "proves that their packages, and Ubuntu's keys, are from Debian"),
     "ssh": (("openssh-client",), "how Ansible reaches the lab hosts"),
 }
 

@@ -9,27 +9,33 @@ rm -f /etc/apt/apt.conf.d/docker-clean /etc/dpkg/dpkg.cfg.d/excludes
 printf '%s\n' 'APT::Keep-Downloaded-Packages "true";' 'Binary::apt::APT::Keep-Downloaded-Packages "true";' \
   >/etc/apt/apt.conf.d/80keep-downloaded-packages
 
-compose='docker-cli docker-compose'
-# What is of the priority "important" is on every server that an installer made.
-defaults=linux-sysctl-defaults
 if [ "$ID" = debian ]; then
+  components='main contrib non-free non-free-firmware'
+  compose='docker-cli docker-compose'
+  # What is of the priority "important" is on every server that an installer made.
+  defaults=linux-sysctl-defaults
+else
+  components='main restricted universe multiverse'
+  compose=docker-compose-v2
+  # Of what an installer's server has: what changes how packages are installed, and how programs crash.
+  defaults='ubuntu-minimal apport needrestart rsyslog'
+fi
+
+if [ -n "$MIRROR" ]; then
   rm -f /etc/apt/sources.list
-  cat >/etc/apt/sources.list.d/debian.sources <<SOURCES
+  cat >"/etc/apt/sources.list.d/$ID.sources" <<SOURCES
 Types: deb
 URIs: $MIRROR
 Suites: $VERSION_CODENAME $VERSION_CODENAME-updates
-Components: main contrib non-free non-free-firmware
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+Components: $components
+Signed-By: /usr/share/keyrings/$ID-archive-keyring.gpg
 
 Types: deb
-URIs: $SECURITY_MIRROR
+URIs: ${SECURITY_MIRROR:-$MIRROR}
 Suites: $VERSION_CODENAME-security
-Components: main contrib non-free non-free-firmware
-Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+Components: $components
+Signed-By: /usr/share/keyrings/$ID-archive-keyring.gpg
 SOURCES
-else
-  compose='docker-compose-v2'
-  defaults=
 fi
 
 # Hosts of the lab are made anew at will: dpkg need not wait for the disk at every file.
