@@ -12,6 +12,7 @@ import ipaddress
 import os
 import pwd
 import re
+import socket
 import time
 import typing as t
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ _DIRECTORY = os.path.dirname(DROP_IN)
 _SOCKET_DIRECTORY = os.path.dirname(SOCKET_DROP_IN)
 _QUERIES = {"kex": "kex", "cipher": "cipher", "mac": "mac", "hostkey": "HostKeyAlgorithms", "userkey": "PubkeyAcceptedAlgorithms"}
 _PATIENCE = 10.0
+_GREETING = 2.0
 
 # `active` says that ssh.socket holds the ports. What is open stays open: ssh.service has KillMode=process. A restart, and no reload, where
 # sshd has died; it forgets whom it keeps waiting for failed logins (PerSourcePenalties), too.
@@ -250,8 +252,14 @@ class Host:
         while True:
             try:
                 newer = Server(lambda command: self._do(*command)).unread()
-                unlike = "it has not read %s" % newer if newer else "it does not listen on %s alone" % ", ".join(listeners(planned))
-                if not newer and not self._elsewhere(planned):
+                if newer:
+                    unlike = "it has not read %s" % newer
+                elif self._elsewhere(planned):
+                    unlike = "it does not listen on %s alone" % ", ".join(listeners(planned))
+                # systemd listens for sshd on addresses too that the host does not have (FreeBind).
+                elif not any(map(greets, listeners(planned))):
+                    unlike = "it greets nobody on %s" % ", ".join(listeners(planned))
+                else:
                     return
             except SshdError as error:
                 unlike = str(error)
@@ -267,6 +275,17 @@ class Host:
         if status != 0:
             raise SshdError("`%s` ended with %d: %s" % (" ".join(command), status, (errors or output).strip()))
         return output
+
+
+def greets(listener: str) -> bool:
+    """Whether an SSH server answers at "ADDRESS:PORT" of this host; of all its addresses, the loopback one is tried."""
+    address, _colon, port = listener.rpartition(":")
+    address = {"0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(address, address.strip("[]"))
+    try:
+        with socket.create_connection((address, int(port)), timeout=_GREETING) as connection:
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
 
 
 # sshd wants to be called by its path.

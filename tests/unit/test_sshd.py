@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import glob
 import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ansible_collections.gonogo.preflight.plugins.module_utils import _sshd_files
+from ansible_collections.gonogo.preflight.plugins.module_utils import _sshd_files, _sshd_host
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes import _sshd as probe
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
 from ansible_collections.gonogo.preflight.plugins.module_utils._sshd import (
@@ -393,3 +395,25 @@ def test_a_configuration_that_was_not_read_is_no_observation(host):
         raised = error(**fact)
         assert "sshd has not read" in str(raised)
         assert raised.remedy == "systemctl restart ssh"
+
+
+@pytest.mark.parametrize(("greeting", "greets"), [(b"SSH-2.0-OpenSSH_9.6\r\n", True), (b"HTTP/1.1 400\r\n", False), (b"", False)])
+def test_who_answers_as_an_ssh_server_is_one(greeting, greets):
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        port = server.getsockname()[1]
+
+        def answer():
+            connection, _address = server.accept()
+            with connection:
+                connection.sendall(greeting)
+
+        answered = pool.submit(answer)
+        assert _sshd_host.greets("0.0.0.0:%d" % port) is greets
+        answered.result()
+
+
+def test_nobody_greets_where_nothing_listens():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert not _sshd_host.greets("127.0.0.1:%d" % port)
+    assert not _sshd_host.greets("[::]:%d" % port)
