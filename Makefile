@@ -14,7 +14,7 @@ unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 # Run tests with the oldest and with the newest ansible-core.
 on_each_core = for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q $(1); done
 
-.PHONY: help setup lab app lint unit browser pictures scenarios matrix test test-long demo demo-nogo schema benchmark-verify benchmark-converge clean
+.PHONY: help setup lab app lint unit browser pictures scenarios matrix test test-long ubuntu demo demo-nogo schema benchmark-verify benchmark-converge clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -75,6 +75,14 @@ matrix: app .venv-floor/.ready .venv-next/.ready ## The oldest and the newest an
 test-long: app .venv-floor/.ready .venv-next/.ready ## The long proofs that `make test` leaves out
 	@$(BIN)/python -m pytest -q -m long tests/controller tests/lab
 	@$(call on_each_core,tests/controller)
+	@$(MAKE) --no-print-directory ubuntu
+
+ubuntu: export GONOGO_LAB_IMAGE := ubuntu:24.04
+ubuntu: setup ## The proofs of hosts and access on Ubuntu 24.04; its hosts take the place of the lab's
+	@$(LAB) up --fresh
+	@$(BIN)/python examples/app/build_image.py
+	@$(BIN)/python -m pytest -q -m "long or not long" $(addprefix tests/lab/test_,$(addsuffix .py,bare_to_go ssh lockout firewall fail2ban accounts os docker items))
+	@$(LAB) remove lab-app lab-data lab-watch
 
 demo: app ## Provision bare hosts, verify them, deploy on GO
 	@lab/demo.sh
