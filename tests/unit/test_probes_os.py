@@ -637,16 +637,19 @@ def test_what_journald_is_told(captured, release, case, storage, limit):
 def journals(tmp_path, monkeypatch, answers, files):
     """Where the journal lies, and what journald is told."""
     places = [tmp_path / "var", tmp_path / "run"]
+    descriptors = tmp_path / "proc/77/fd"
+    monkeypatch.setattr(_os_systemd, "_PROC", str(tmp_path / "proc"))
     monkeypatch.setattr(_os_systemd, "_JOURNAL", tuple(map(str, places)))
     files(_os_systemd, {"/etc/machine-id": "3f1ab2d9\n"})
 
     def install(kept, fleeting, settings, began=0):
+        descriptors.mkdir(parents=True, exist_ok=True)
         for place, there in zip(places, (kept, fleeting)):
             if there is not None:
                 (place / "3f1ab2d9").mkdir(parents=True)
             if there:
-                (place / "3f1ab2d9" / "system.journal").touch()
-        answers(_os_systemd, {"cat-config": settings, "show": "ExecMainStartTimestamp=@%d\n" % began})
+                (descriptors / place.name).symlink_to(place / "3f1ab2d9" / "system.journal")
+        answers(_os_systemd, {"cat-config": settings, "show": "MainPID=77\nExecMainStartTimestamp=@%d\n" % began})
         return tmp_path
 
     return install
@@ -667,6 +670,20 @@ def journals(tmp_path, monkeypatch, answers, files):
 def test_where_the_journal_is_kept(journals, kept, fleeting, settings, told):
     journals(kept, fleeting, settings)
     assert value(fact="journal") == told
+
+
+def test_a_journal_that_journald_has_left_is_not_where_it_is_kept(journals):
+    place = journals(True, None, "[Journal]\nStorage=persistent\n")
+    (place / "run/3f1ab2d9").mkdir(parents=True)
+    (place / "run/3f1ab2d9/system.journal").touch()
+    assert value(fact="journal") == "persistent"
+
+
+@pytest.mark.parametrize("shown", ["MainPID=\n", "MainPID=0\n", "MainPID=78\n"])
+def test_a_journald_of_which_nothing_is_seen_is_an_error(journals, answers, shown):
+    journals(True, None, "[Journal]\n")
+    answers(_os_systemd, {"cat-config": "[Journal]\n", "show": shown})
+    assert "systemd-journald" in error(fact="journal")
 
 
 @pytest.mark.parametrize(("text", "size"), [("1G", 2**30), ("512M", 2**29), ("1.5K", 1536), ("1000", 1000), ("2T", 2**41), ("1GiB", 2**30)])

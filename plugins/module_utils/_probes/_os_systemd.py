@@ -30,6 +30,7 @@ _INFINITE = 2**30
 _DEFAULT_SOFT = 1024
 _CAP_SYS_RESOURCE = 1 << 24
 _LIMITS = ("/etc/security/limits.conf", "/etc/security/limits.d")
+_PROC = "/proc"
 _JOURNAL = ("/var/log/journal", "/run/log/journal")
 # journald.conf(5): a tenth of the file system, and never more than this.
 _LARGEST_DEFAULT = 4 * 2**30
@@ -114,14 +115,27 @@ def _number(text: str, name: str) -> int:
 def journal() -> Observation:
     """Where the journal is kept: "persistent", "volatile", or "none"; with both where the next boot changes it."""
     machine = read_text("/etc/machine-id").strip()
-    kept, fleeting = (os.path.exists(os.path.join(place, machine, "system.journal")) for place in _JOURNAL)
-    # Both are there for the moment in which what was written to the one goes to the other.
+    # What it wrote before may lie there still: until systemd 256 a journal in /run outlives the change to a persistent one.
+    opened = _opened_by_journald()
+    kept, fleeting = (os.path.join(place, machine, "system.journal") in opened for place in _JOURNAL)
+    # Both are open for the moment in which what was written to the one goes to the other.
     live = "persistent" if kept and not fleeting else "volatile" if fleeting else "none"
     later = parse_configuration(_configuration("journald.conf"), "Journal").get("Storage", "auto") or "auto"
     if later == "auto":
         later = "persistent" if os.path.isdir(_JOURNAL[0]) else "volatile"
-    evidence = "%s, journald.conf" % " and ".join(_JOURNAL)
+    evidence = "what systemd-journald has open in %s, journald.conf" % " and ".join(_JOURNAL)
     return Observation(live if live == later else "%s now, %s after a boot" % (live, later), evidence)
+
+
+def _opened_by_journald() -> set[str]:
+    process = parse_properties(output_of(["systemctl", "show", "-p", "MainPID", "systemd-journald.service"])).get("MainPID", "0")
+    if not process.isdigit() or process == "0":
+        raise ProbeError("systemd-journald does not run", "systemctl start systemd-journald")
+    directory = os.path.join(_PROC, process, "fd")
+    try:
+        return {os.readlink(os.path.join(directory, name)) for name in os.listdir(directory)}
+    except OSError as error:
+        raise ProbeError("cannot see what systemd-journald has open: %s" % (error.strerror or error)) from None
 
 
 def journal_limit() -> Observation:
