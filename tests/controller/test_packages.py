@@ -77,7 +77,11 @@ def test_a_dry_run_says_that_it_is_not_there(apt: dict[str, t.Any]) -> None:
 
 
 def test_an_outage_names_the_variable() -> None:
-    for check_mode, message in ((False, "No package matching 'procps' is available"), (True, "Failed to update apt cache"), (False, "no network")):
+    for check_mode, message in (
+        (False, "No package matching 'procps' is available"),
+        (True, "Failed to update apt cache"),
+        (False, "E: Failed to fetch http://m.example/procps.deb"),
+    ):
         with pytest.raises(AnsibleActionFail, match="procps could not be installed.*%s.*os_apt_mirror" % message):
             Host(apt={"failed": True, "msg": message}, check_mode=check_mode).have(["procps"])
     with pytest.raises(AnsibleActionFail, match="dpkg-query. ended with 2"):
