@@ -14,7 +14,7 @@ unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 # Run tests with the oldest and with the newest ansible-core.
 on_each_core = for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q $(1); done
 
-.PHONY: help setup lab app lint unit browser pictures scenarios matrix test test-long ubuntu demo demo-nogo schema benchmark-verify benchmark-converge clean
+.PHONY: help setup lab app lint unit checks browser pictures scenarios matrix test test-long ubuntu demo demo-nogo schema benchmark-verify benchmark-converge clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,7 +62,12 @@ pictures: setup ## Take the pictures of docs/ anew
 	@tools/setup.sh browser
 	@GONOGO_PICTURES=docs $(BIN)/python -m pytest -q tests/browser -k picture
 
-test: lint unit browser app ## Every check and every test
+checks: setup .venv-unit/.ready .venv-app/.ready # Each keeps one processor busy.
+	@mkdir -p .cache
+	@$(MAKE) --no-print-directory lint >.cache/lint.log 2>&1 & lint=$$!; status=0; \
+	  $(MAKE) --no-print-directory unit || status=$$?; wait $$lint || status=$$?; cat .cache/lint.log; exit $$status
+
+test: checks browser app ## Every check and every test
 	@$(BIN)/python -m pytest -q tests/controller tests/lab
 	@$(MAKE) --no-print-directory matrix scenarios
 

@@ -34,6 +34,7 @@ def first(bare: None) -> Played:
     return play(SITE)
 
 
+@pytest.mark.long
 def test_check_mode_on_bare_hosts_changes_nothing_and_does_not_fail_in_a_role(bare: None) -> None:
     before = {host: _snapshot(host) for host in (APP, DATA)}
     done = play("playbooks/provision.yml", "--check", "--diff")
@@ -107,6 +108,7 @@ def test_the_report_for_browsers_and_the_one_for_ci_are_written(first: Played) -
     assert int(suites.get("tests", "0")) == len(first.report["results"]) + 1
 
 
+@pytest.mark.long
 def test_the_second_run_changes_nothing(first: Played) -> None:
     before = containers()
     done = play(SITE)
@@ -124,6 +126,7 @@ def test_check_mode_on_converged_hosts_is_go_and_changes_nothing(first: Played) 
     assert containers() == before
 
 
+@pytest.mark.long
 def test_verification_leaves_the_hosts_as_they_are(first: Played) -> None:
     before = {host: _snapshot(host) for host in (APP, DATA)}
     assert play("playbooks/verify.yml").code == 0

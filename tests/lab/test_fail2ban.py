@@ -131,6 +131,7 @@ def test_a_dead_jail_is_brought_back() -> None:
     assert "sshd" in [name.strip() for name in jails.split(",")]
 
 
+@pytest.mark.long
 def test_the_first_jail_of_a_host_knows_whom_it_never_bans() -> None:
     """The package starts fail2ban as it is installed: from its first start on it must have the settings of the role."""
     on(DATA, "sh", "-c", "apt-get -qq purge -y fail2ban >/dev/null; rm -rf /etc/fail2ban /var/lib/fail2ban /var/log/fail2ban.log")

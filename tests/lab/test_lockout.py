@@ -103,6 +103,7 @@ def locked_out_and_back(wrong: t.Mapping[str, t.Any], before: str) -> bool:
     return shut
 
 
+@pytest.mark.long
 def test_ssh_comes_back_by_itself_when_the_run_is_gone(declared: str) -> None:
     began = time.monotonic()
     assert locked_out_and_back(WRONG_RULES[0], declared), "the rules do not lock out, so this test shows nothing"

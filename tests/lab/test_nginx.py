@@ -41,6 +41,7 @@ def test_the_application_is_published_to_nginx_alone(fleet: None) -> None:
     assert status() == 200
 
 
+@pytest.mark.long
 def test_without_a_release_nginx_says_so_until_one_is_deployed(fleet: None) -> None:
     take_away()
     on(APP, "systemctl", "reload", "nginx")
@@ -84,6 +85,7 @@ def test_who_holds_the_port_is_named(fleet: None, project: Project) -> None:
     assert status() == 200
 
 
+@pytest.mark.long
 def test_a_release_is_taken_back_where_nginx_does_not_take_it(fleet: None, project: Project) -> None:
     """Something else on the host broke nginx's configuration, so that it cannot be reloaded."""
     before = on(APP, "cat", UPSTREAM)

@@ -94,6 +94,7 @@ def renamed(project: Project) -> Project:
     return project
 
 
+@pytest.mark.long
 def test_hosts_and_groups_have_names_of_their_own(fleet: None, renamed: Project) -> None:
     take_away()
     done = renamed.play(DEPLOY)
