@@ -59,7 +59,7 @@ def is_of_sources(message: str) -> bool:
 
 def _is_outage(message: str) -> bool:
     """Whether sources are out of reach, or have not what is asked; a full disk and a lock that another apt holds are neither."""
-    return (is_of_sources(message) and "lock" not in message) or is_unlisted(message) or "Failed to fetch" in message
+    return (is_of_sources(message) and not re.search(r"\block\b", message)) or is_unlisted(message) or "Failed to fetch" in message
 
 
 def failure(missing: t.Sequence[str], message: str) -> str:

@@ -64,6 +64,7 @@ def test_the_failure_names_packages_reason_and_mend():
     [
         ("No package matching 'acl' is available", True),
         ("'/usr/bin/apt-get install' failed: E: Failed to fetch http://mirror.example/acl.deb", True),
+        ("Failed to update apt cache: Release file is not valid yet (check your clock)", True),
         ("Failed to lock apt cache", False),
         ("'/usr/bin/apt-get install' failed: E: You don't have enough free space in /var/cache/apt/archives/.", False),
         ("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.", False),

@@ -679,6 +679,13 @@ def test_a_journal_that_journald_has_left_is_not_where_it_is_kept(journals):
     assert value(fact="journal") == "persistent"
 
 
+def test_a_file_that_journald_closes_meanwhile_is_not_open(journals, monkeypatch):
+    journals(True, None, "[Journal]\nStorage=persistent\n")
+    listdir = os.listdir
+    monkeypatch.setattr(_os_systemd.os, "listdir", lambda path: [*listdir(path), "closed"])
+    assert value(fact="journal") == "persistent"
+
+
 @pytest.mark.parametrize("shown", ["MainPID=\n", "MainPID=0\n", "MainPID=78\n"])
 def test_a_journald_of_which_nothing_is_seen_is_an_error(journals, answers, shown):
     journals(True, None, "[Journal]\n")

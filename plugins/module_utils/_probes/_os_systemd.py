@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -132,10 +133,15 @@ def _opened_by_journald() -> set[str]:
     if not process.isdigit() or process == "0":
         raise ProbeError("systemd-journald does not run", "systemctl start systemd-journald")
     directory = os.path.join(_PROC, process, "fd")
+    found = set()
     try:
-        return {os.readlink(os.path.join(directory, name)) for name in os.listdir(directory)}
+        for name in os.listdir(directory):
+            # One that was closed meanwhile is not open.
+            with contextlib.suppress(FileNotFoundError):
+                found.add(os.readlink(os.path.join(directory, name)))
     except OSError as error:
         raise ProbeError("cannot see what systemd-journald has open: %s" % (error.strerror or error)) from None
+    return found
 
 
 def journal_limit() -> Observation:
