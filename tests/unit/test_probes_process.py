@@ -60,9 +60,10 @@ def name_of(pid):
     return pathlib.Path("/proc/%s/comm" % pid).read_text().strip()
 
 
-def await_name(pid, name):
-    end = time.monotonic() + 5
-    while name_of(pid) != name:
+def await_program(pid, name):
+    """Until the process is that program: the kernel sets its name first, and its arguments after that."""
+    end = time.monotonic() + 30
+    while name_of(pid) != name or not pathlib.Path("/proc/%s/cmdline" % pid).read_text():
         assert time.monotonic() < end
         time.sleep(0.01)
 
@@ -74,7 +75,7 @@ def sleeping(path, *, named="sleep", **options):
     if not program.exists():
         shutil.copy(shutil.which("sleep"), program)
     with running(str(program), "300", **options) as started:
-        await_name(started.pid, named[:15])
+        await_program(started.pid, named[:15])
         yield started
 
 
@@ -123,7 +124,7 @@ def test_users_of_several_processes(tmp_path):
     tmp_path.chmod(0o755)
     nobody = pwd.getpwnam("nobody").pw_uid
     with sleeping(tmp_path, named="gng-users"), running("/bin/sleep", "300", user=nobody) as other:
-        await_name(other.pid, "sleep")
+        await_program(other.pid, "sleep")
         assert process("user", pattern="gng-users 300|^/bin/sleep 300") == ["nobody", "root"]
 
 
