@@ -337,7 +337,7 @@ def test_a_blacklist_of_everything_is_an_error(captured, monkeypatch, blacklist)
 
 def test_a_blacklist_that_cannot_be_read_hides_nothing():
     with pytest.raises(ProbeError, match="no regular expression"):
-        _os.left_alone(["openssl"], ["("])
+        _os_unattended.left_alone(["openssl"], ["("])
 
 
 POLICY = "bash:\n  Installed: 5.2\n  Candidate: %s\n  Version table:\n *** 5.2 500\n"

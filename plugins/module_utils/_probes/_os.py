@@ -17,7 +17,6 @@ __all__ = [
     "OsProbe",
     "Tracking",
     "fetched_at",
-    "left_alone",
     "parse_enabled",
     "parse_fstab",
     "parse_held",
@@ -151,10 +150,10 @@ class OsProbe(Probe):
         found, kept_back = parse_pending(_apt("apt-get", "-s", "full-upgrade"))
         held = _held_back(arguments.get("held") or []) if kept_back else []
         patterns = [one for one in arguments.get("blacklist") or [] if one]
-        if patterns and len(left_alone(_os_unattended.BASE, patterns)) == len(_os_unattended.BASE):
+        if _os_unattended.every_package(patterns):
             said = "os_upgrade_blacklist leaves every package alone: %s" % ", ".join(patterns)[:80]
             raise ProbeError(said, "name there what a person updates, and nothing else")
-        alone = left_alone(list(dict.fromkeys([*found, *held])), patterns)
+        alone = _os_unattended.left_alone(list(dict.fromkeys([*found, *held])), patterns)
         alone += _waiting_for(alone, found) if set(alone) & set(found) else []
         found += [name for name in held if name not in found]
         undeclared = [name for name in held if name not in alone]
@@ -362,14 +361,6 @@ def parse_newest(text: str, packages: int) -> bool:
     """Whether `apt-cache policy` has an entry for each of that many packages, and would choose what is installed for all of them."""
     pairs = re.findall(r"^\S+:\n  Installed: (\S+)\n  Candidate: (\S+)$", text, re.MULTILINE)
     return len(pairs) == packages and all(installed == candidate for installed, candidate in pairs)
-
-
-def left_alone(packages: t.Sequence[str], patterns: t.Sequence[str]) -> list[str]:
-    """Those of the packages whose names begin as one of the regular expressions says; raises ProbeError for one that is none."""
-    try:
-        return [name for name in packages if any(re.match(pattern, name) for pattern in patterns)]
-    except re.error as error:
-        raise ProbeError("the packages that are left alone have what is no regular expression: %s" % error) from None
 
 
 def parse_pending(text: str) -> tuple[list[str], int]:

@@ -11,14 +11,14 @@ import typing as t
 from ._base import Observation, ProbeError, output_of
 from ._os_systemd import parse_properties
 
-__all__ = ["BASE", "blacklist", "obstacles", "parse_apt_config", "reboot_policy", "unattended", "what_obstructs"]
+__all__ = ["blacklist", "every_package", "left_alone", "obstacles", "parse_apt_config", "reboot_policy", "unattended", "what_obstructs"]
 
 Configuration = t.Mapping[str, t.Sequence[str]]
 """Options of apt.conf(5) in lower case, in which apt does not tell them apart, to their values: those of lists are several."""
 
 # Packages with security updates that a host cannot go without; as beginnings, since their names have numbers in them.
 # fmt: off
-BASE = (
+_BASE = (
     "apt", "bash", "libc6", "libssl3", "libssl3t64", "libsystemd0", "linux-generic", "linux-image-6.8.0-1-generic", "linux-image-6.12.1-amd64",
     "linux-image-amd64", "linux-image-arm64", "linux-image-generic", "openssh-server", "openssl", "sudo", "systemd",
 )
@@ -76,13 +76,26 @@ def obstacles(options: Configuration, declared: t.Sequence[str] = ()) -> list[st
     if not any("security" in origin.lower() for origin in origins):
         found.append("no origin of security updates is allowed (Unattended-Upgrade::Allowed-Origins, Origins-Pattern)")
     patterns = _patterns(options)
-    if all(any(re.match(pattern, name) for pattern in patterns) for name in BASE):
+    if every_package(patterns):
         return [*found, "Unattended-Upgrade::Package-Blacklist names every package"]
     for pattern in dict.fromkeys(patterns):
-        names = [name for name in BASE if re.match(pattern, name)]
+        names = left_alone(_BASE, [pattern])
         if names and pattern not in declared:
             found.append("Unattended-Upgrade::Package-Blacklist has %r, which leaves out %s and is not declared" % (pattern[:80], ", ".join(names)))
     return found
+
+
+def left_alone(packages: t.Sequence[str], patterns: t.Sequence[str]) -> list[str]:
+    """Those of the packages whose names begin as one of the regular expressions says; raises ProbeError for one that is none."""
+    try:
+        return [name for name in packages if any(re.match(pattern, name) for pattern in patterns)]
+    except re.error as error:
+        raise ProbeError("the packages that are left alone have what is no regular expression: %s" % error) from None
+
+
+def every_package(patterns: t.Sequence[str]) -> bool:
+    """Whether the regular expressions leave alone whatever a host cannot go without."""
+    return len(left_alone(_BASE, patterns)) == len(_BASE)
 
 
 def _patterns(options: Configuration) -> list[str]:
