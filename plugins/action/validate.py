@@ -39,10 +39,10 @@ class ActionModule(PreflightAction):
         asked = self.questions()
         look = problems_of_run if self.options["gated"] else problems_of_inventory
         problems = look(project, self._loader, self.inventory)
-        remember(run, project, asked, problems)
+        errors = [*problems, *self._addresses(), *self._container_networks(), *self._people(), *unaskable(self, asked), *self._roles()]
+        remember(run, project, asked, errors, refused=bool(errors))
         if self.options["gated"]:
             Report.of(run, ["start"], run.started).write()
-        errors = [*problems, *self._addresses(), *self._container_networks(), *self._people(), *unaskable(self, asked), *self._roles()]
         if errors:
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
         if self.options["gated"]:

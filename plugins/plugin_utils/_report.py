@@ -25,12 +25,16 @@ if t.TYPE_CHECKING:
 
 __all__ = ["Report", "remember"]
 
+_REFUSED = "not asked: this run was refused before any host was touched"
 _DEPLOYED = ("started", "unchanged")
 _Kept = t.TypeVar("_Kept", Waiver, Attestation)
 
 
-def remember(run: Run, project: Project, asked: t.Sequence[Question], problems: t.Sequence[str]) -> None:
-    """Keep what a report needs to be written without the inventory, also when the run dies before its end."""
+def remember(run: Run, project: Project, asked: t.Sequence[Question], problems: t.Sequence[str], *, refused: bool = False) -> None:
+    """Keep what a report needs to be written without the inventory, also when the run dies before its end.
+
+    :param refused: the problems end the run before any host is asked.
+    """
     context = {
         "environment": project.environment,
         "checklist": project.policy.checklist,
@@ -39,6 +43,7 @@ def remember(run: Run, project: Project, asked: t.Sequence[Question], problems: 
         "waivers": [asdict(waiver) for waiver in project.policy.waivers],
         "attestations": [asdict(attestation) for attestation in project.attestations.given],
         "problems": list(problems),
+        "refused": refused,
         "disagreements": list(project.disagreements),
     }
     run.put_questions(asked, context)
@@ -75,7 +80,8 @@ class Report:
 
         def decided(door: str) -> Verdict:
             told: dict[str, t.Any] = {"waivers": waivers, "attestations": attestations, "problems": problems, "started": run.started, "now": now}
-            return decide(door, [*built_in, *asked], answers, **told)
+            verdict = decide(door, [*built_in, *asked], answers, **told)
+            return replace(verdict, rows=tuple(map(_unasked, verdict.rows))) if context.get("refused") else verdict
 
         verdicts: list[Verdict] = []
         for door in doors:
@@ -113,11 +119,12 @@ class Report:
 
     @property
     def findings(self) -> list[Finding]:
-        return findings(self.blocking, self.mend)
+        """What holds a door shut, and what mends it; where the run was refused, that is its problems and what people have to answer."""
+        return findings([row for row in self.blocking if row.reason != _REFUSED], self.mend)
 
     def mend(self, row: Row) -> str:
         """The command or the sentence that mends `row`."""
-        if row.through and row.outcome not in ("warned", "waived"):
+        if row.reason == _REFUSED or (row.through and row.outcome not in ("warned", "waived")):
             return ""
         host = row.question.vantage
         if not host:
@@ -185,6 +192,11 @@ class Report:
 def _was_asked(door: str, asked: t.Sequence[Question], answers: t.Sequence[t.Mapping[str, t.Any]]) -> bool:
     keys = {(question.item, question.subject) for question in asked if question.door == door}
     return any((answer.get("item"), answer.get("subject")) in keys for answer in answers)
+
+
+def _unasked(row: Row) -> Row:
+    """A row that a host owes, in a run that was refused: nothing is wrong with the host."""
+    return replace(row, reason=_REFUSED) if row.outcome == "missing" and row.question.vantage != PEOPLE else row
 
 
 def _beside_the_doors(row: Row) -> Row:

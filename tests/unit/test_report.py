@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import Question
+from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE, Question
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._board import Line, board, no_verdict
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._findings import findings, plain_line
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report
@@ -121,6 +121,20 @@ def test_a_report_tells_where_the_checklists_disagree(story):
     assert results["disagreements"] == [told]
     assert "- pg.version: expectation" in checklist.replace("\\", "")
     assert told in story.page("start")
+
+
+def test_a_run_that_was_refused_is_mended_where_it_was_wrong_and_not_on_its_hosts(story):
+    people = dataclasses.replace(AOF, item="org.signed", subject="all", vantage=PEOPLE, remedy="sign it")
+    story.asked(AOF, people, problems=["inventory: data1 has no preflight_address"], refused=True)
+    shown = "\n".join(story.shown())
+    assert "inventory: data1 has no preflight_address" in shown and "sign it" in shown
+    assert "redis.aof" not in shown and "ansible.builtin.ping" not in shown
+    results, _checklist = story.written()
+    told = {one["item"]: (one["status"], one["reason"]) for one in results["results"]}
+    assert results["verdict"] == "NO-GO"
+    assert told["redis.aof"] == ("missing", "not asked: this run was refused before any host was touched")
+    assert told["org.signed"] == ("missing", "nobody has answered it")
+    assert "ansible.builtin.ping" not in story.page()
 
 
 def test_go_takes_answers_and_a_gate_that_said_so(story):
