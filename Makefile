@@ -11,6 +11,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH):/usr/sbin:/sbin
 # What a person's own environment sets must not change what this project does.
 unexport ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH ANSIBLE_INVENTORY
 
+# Tests of the controller touch no host of the lab, which all others share. Those that fork want a process without threads.
+FORKING := tests/controller/test_fingerprints.py
+SIDE_BY_SIDE := -n 2 --dist worksteal --ignore $(FORKING)
 # Run tests with the oldest and with the newest ansible-core.
 on_each_core = for core in floor next; do PATH="$(CURDIR)/.venv-$$core/bin:$$PATH" .venv-$$core/bin/python -m pytest -q $(1); done
 
@@ -68,18 +71,20 @@ checks: setup .venv-unit/.ready .venv-app/.ready # Each keeps one processor busy
 	  $(MAKE) --no-print-directory unit || status=$$?; wait $$lint || status=$$?; cat .cache/lint.log; exit $$status
 
 test: checks browser app ## Every check and every test
-	@$(BIN)/python -m pytest -q tests/controller tests/lab
+	@$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) tests/controller
+	@$(BIN)/python -m pytest -q $(FORKING) tests/lab
 	@$(MAKE) --no-print-directory matrix scenarios
 
 scenarios: app ## The Molecule scenarios: a closed gate, three hosts, one host
 	@for scenario in gate_closed fleet default; do $(BIN)/molecule test -s $$scenario; done
 
 matrix: app .venv-floor/.ready .venv-next/.ready ## The oldest and the newest ansible-core: refusals, and the lab verified
-	@$(call on_each_core,tests/controller/test_bad_input.py tests/matrix)
+	@$(call on_each_core,$(SIDE_BY_SIDE) tests/controller/test_bad_input.py)
+	@$(call on_each_core,$(FORKING) tests/matrix)
 
 test-long: app .venv-floor/.ready .venv-next/.ready ## The long proofs that `make test` leaves out
 	@$(BIN)/python -m pytest -q -m long tests/controller tests/lab
-	@$(call on_each_core,tests/controller)
+	@$(call on_each_core,$(SIDE_BY_SIDE) tests/controller)
 	@$(MAKE) --no-print-directory ubuntu
 
 ubuntu: export GONOGO_LAB_IMAGE := ubuntu:24.04

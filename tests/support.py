@@ -9,6 +9,7 @@ import pathlib
 import shlex
 import shutil
 import subprocess
+import tempfile
 import typing as t
 
 import yaml
@@ -42,21 +43,24 @@ def play(
     terminal: bool = False,
 ) -> Played:
     """Run a playbook in the checkout, on a `terminal` of its own or with pipes; its report is the one this very run has written, or {}."""
-    command = ["ansible-playbook", playbook, "-i", str(inventory), *arguments]
-    if terminal:
-        command = ["script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"]
     before = {entry.name for entry in REPORTS.glob("2*")}
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=dict(os.environ, **(environment or {})),
-        input=answers,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    new = [entry for entry in REPORTS.glob("2*/results.json") if entry.parent.name not in before]
+    with tempfile.NamedTemporaryFile("r") as number:
+        command = ["sh", "-c", 'echo $$ >"$0" && exec "$@"', number.name, "ansible-playbook", playbook, "-i", str(inventory), *arguments]
+        if terminal:
+            command = ["script", "--quiet", "--return", "--command", shlex.join(command), "/dev/null"]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=dict(os.environ, **(environment or {})),
+            input=answers,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        # The directory of a run is named for its process; another test may be playing beside this one.
+        written = REPORTS.glob("2*-%d/results.json" % int(number.read()))
+    new = [entry for entry in written if entry.parent.name not in before]
     assert len(new) <= 1, "several runs wrote reports: %s" % new
     return Played(done.returncode, done.stdout + done.stderr, json.loads(new[0].read_text()) if new else {})
 
