@@ -115,8 +115,7 @@ class ActionModule(PreflightAction):
                     errors += ["role %s on %s: %s" % (applied.role, host, message) for message in self._of_role(applied.role, templar)]
         return errors
 
-    @staticmethod
-    def _of_role(role: str, templar: Templar) -> list[str]:
+    def _of_role(self, role: str, templar: Templar) -> list[str]:
         options = _roles.options(role)
         given, errors = {}, []
         for name in options:
@@ -126,7 +125,9 @@ class ActionModule(PreflightAction):
                 given[name] = templar.template(templar.available_variables[name])
             except AnsibleError as error:
                 undefined = _UNDEFINED.search(str(error))
-                errors.append("%s cannot be filled in: %s" % (name, undefined.group(0) if undefined else "its template is wrong"))
+                # The text of any other error may hold what the template was filled with.
+                look = "ansible %s -i %s -m ansible.builtin.debug -a var=%s" % (templar.available_variables["inventory_hostname"], self.project.inventory, name)
+                errors.append("%s cannot be filled in: %s" % (name, undefined.group(0) if undefined else "its template fails, and this says why: %s" % look))
                 given[name] = None
         validated = ArgumentSpecValidator(options).validate({name: value for name, value in given.items() if value is not None})
         missing = {name for name, value in given.items() if value is None}

@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 
 __all__ = ["Report", "remember"]
 
-_REFUSED = "not asked: this run was refused before any host was touched"
+_REFUSED = "not asked: the run was refused"
 _DEPLOYED = ("started", "unchanged")
 _Kept = t.TypeVar("_Kept", Waiver, Attestation)
 

@@ -144,6 +144,15 @@ MISTAKES: list[tuple[str, str, t.Callable[[t.Any], t.Any], tuple[str, ...]]] = [
     ("image without a digest", DEPLOY, _with(deploy_image="registry.example.com/app:1.0"), ("deploy_image is 'registry.example.com/app:1.0'",)),
     ("image archive that is missing", DEPLOY, _with(deploy_image_archive="/nowhere.tar"), ("deploy_image_archive is /nowhere.tar, which does not exist",)),
     ("Compose file that is missing", DEPLOY, _with(deploy_compose_file="/nowhere.yml"), ("deploy_compose_file is /nowhere.yml, which cannot be read",)),
+    (
+        "a role's variable of a file that is missing",
+        DEPLOY,
+        _with(deploy_image="{{ lookup('ansible.builtin.file', '/nowhere') }}"),
+        (
+            "role gonogo.preflight.deploy on lab-app: deploy_image cannot be filled in: its template fails, and this says why: ansible lab-app -i ",
+            "inventories/lab -m ansible.builtin.debug -a var=deploy_image",
+        ),
+    ),
     ("a role's variable of the wrong type", MAIN, _with(docker_address_pool=["10.0.0.0/8"], fail2ban_ignore={}), ("role", "fail2ban_ignore")),
 ]
 

@@ -132,7 +132,7 @@ def test_a_run_that_was_refused_is_mended_where_it_was_wrong_and_not_on_its_host
     results, _checklist = story.written()
     told = {one["item"]: (one["status"], one["reason"]) for one in results["results"]}
     assert results["verdict"] == "NO-GO"
-    assert told["redis.aof"] == ("missing", "not asked: this run was refused before any host was touched")
+    assert told["redis.aof"] == ("missing", "not asked: the run was refused")
     assert told["org.signed"] == ("missing", "nobody has answered it")
     assert "ansible.builtin.ping" not in story.page()
 
