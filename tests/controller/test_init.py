@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import typing as t
 
 import pytest
 import yaml
@@ -27,18 +28,26 @@ def _init(directory: pathlib.Path, *arguments: str) -> subprocess.CompletedProce
     return _run(directory, "ansible-playbook", "gonogo.preflight.init", *arguments)
 
 
+class Made(t.NamedTuple):
+    """A new project, everything that its making has shown, and its files."""
+
+    launch: pathlib.Path
+    output: str
+    files: set[pathlib.Path]
+
+
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, str]:
-    """The project, and everything its making has shown."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     directory = tmp_path_factory.mktemp("first day")
     done = _init(directory, "-e", "dest=launch", "-vvvv", "--diff")
     assert done.returncode == 0, done.stdout + done.stderr
-    return directory / "launch", done.stdout + done.stderr
+    launch = directory / "launch"
+    return Made(launch, done.stdout + done.stderr, {path.relative_to(launch) for path in launch.rglob("*") if path.is_file()})
 
 
 @pytest.fixture
-def launch(made: tuple[pathlib.Path, str]) -> pathlib.Path:
-    return made[0]
+def launch(made: Made) -> pathlib.Path:
+    return made.launch
 
 
 def _passwords(launch: pathlib.Path) -> dict[str, str]:
@@ -47,15 +56,14 @@ def _passwords(launch: pathlib.Path) -> dict[str, str]:
     return dict(yaml.safe_load(shown.stdout))
 
 
-def test_every_file_is_there(launch: pathlib.Path) -> None:
+def test_every_file_is_there(made: Made) -> None:
     files = {path.relative_to(PROJECT) for path in PROJECT.rglob("*") if path.is_file()}
-    made = {path.relative_to(launch) for path in launch.rglob("*") if path.is_file()}
     assert len(files) > 10
-    assert made == files | {pathlib.Path(SECRETS), pathlib.Path(".vault-password")}
+    assert made.files == files | {pathlib.Path(SECRETS), pathlib.Path(".vault-password")}
 
 
-def test_the_passwords_are_random_encrypted_and_shown_nowhere(made: tuple[pathlib.Path, str]) -> None:
-    launch, output = made
+def test_the_passwords_are_random_encrypted_and_shown_nowhere(made: Made) -> None:
+    launch, output, _files = made
     passwords = _passwords(launch)
     assert sorted(passwords) == ["postgresql_password", "redis_password"]
     assert (launch / SECRETS).read_text().startswith("$ANSIBLE_VAULT;")

@@ -9,7 +9,7 @@ import yaml
 
 from tests.support import ROOT
 
-from .conftest import APP, DATA, on
+from .conftest import APP, DATA, RELOAD_SSH, awaited, listened, on
 
 __all__ = ["JOURNALD", "NOT_PENDING", "PENDING", "TABLE", "Row", "compose_package"]
 
@@ -17,7 +17,7 @@ __all__ = ["JOURNALD", "NOT_PENDING", "PENDING", "TABLE", "Row", "compose_packag
 CONTROLLER = yaml.safe_load((ROOT / "inventories/lab/group_vars/all/main.yml").read_text())["fail2ban_ignore"][0]
 
 STRAY = "systemd-run --quiet --collect --unit=gng-stray python3 -m http.server %d"
-FOREIGN = "systemd-run --quiet --collect --unit=gng-foreign python3 -m http.server 8080 --bind 127.0.0.1 && sleep 1"
+FOREIGN = "systemd-run --quiet --collect --unit=gng-foreign python3 -m http.server 8080 --bind 127.0.0.1 && " + listened(8080)
 SILENCED = "iptables -D ufw-user-input -p tcp --dport %d -j ACCEPT"
 
 
@@ -77,7 +77,7 @@ chronyc waitsync 30 0 0 0.5
 UNATTENDED, SYSCTLS, LIMITS = "/etc/apt/apt.conf.d/52gonogo-unattended-upgrades", "/etc/sysctl.d/gonogo.conf", "/etc/security/limits.d/gonogo.conf"
 SYSTEM, JOURNALD = "/etc/systemd/system.conf.d/gonogo.conf", "/etc/systemd/journald.conf.d/gonogo.conf"
 READ_BY_JOURNALD = " && systemctl restart systemd-journald && sleep 1"
-SSHD, READ_BY_SSHD = "/etc/ssh/sshd_config.d/00-gonogo.conf", "; systemctl reload ssh; sleep 1"
+SSHD, READ_BY_SSHD = "/etc/ssh/sshd_config.d/00-gonogo.conf", "; " + RELOAD_SSH
 DAEMON, READ_BY_DOCKER = "/etc/docker/daemon.json", " && systemctl restart docker"
 # Ubuntu calls it docker-compose-v2.
 COMPOSE = "dpkg-query --show --showformat '${db:Status-Abbrev}${Package}\\n' docker-compose docker-compose-v2 2>/dev/null | sed -n 's/^[ih]i *//p'"
@@ -242,13 +242,13 @@ TABLE: dict[str, Row] = {
             "fail2ban-client set sshd maxretry 100000",
             "fail2ban-client set sshd bantime 1",
             "rm /etc/fail2ban/jail.d/gonogo.local",
-            "fail2ban-client set sshd banip 203.0.113.9; sleep 2; nft delete table inet f2b-table",
+            "fail2ban-client set sshd banip 203.0.113.9; %s; nft delete table inet f2b-table" % awaited("nft list table inet f2b-table"),
         ],
         after="fail2ban-client unban --all",
     ),
     # The second is open to nobody; the first is what no container can be on that is to reach anything.
     "net.exposure.reviewed": Row(
-        ["docker network create --subnet 10.99.0.0/24 stranger", STRAY % 8081 + " && sleep 1"],
+        ["docker network create --subnet 10.99.0.0/24 stranger", STRAY % 8081 + " && " + listened(8081)],
         after="docker network rm stranger; systemctl stop gng-stray",
         mended=False,
     ),

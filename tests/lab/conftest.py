@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -42,6 +43,20 @@ def await_(look: t.Callable[[], t.Any], *, seconds: float) -> t.Any:
             return seen
         assert time.monotonic() < end, "not within %.0f s" % seconds
         time.sleep(0.05)
+
+
+def awaited(condition: str) -> str:
+    """A command for the shell of a host that ends once `condition` is true there, and fails after half a minute."""
+    return "timeout 30 sh -c %s" % shlex.quote("until %s; do sleep 0.1; done" % condition)
+
+
+def listened(port: int) -> str:
+    """As `awaited`, for something that listens on a TCP port."""
+    return awaited("ss -Hltn sport = :%d | grep -q ." % port)
+
+
+# An sshd that has read its files anew has written its number anew.
+RELOAD_SSH = "export was=$(stat -c %y /run/sshd.pid); systemctl reload ssh; " + awaited('now=$(stat -c %y /run/sshd.pid) && [ "$now" != "$was" ]')
 
 
 def killed(arguments: t.Sequence[str], *, task: str, seconds: float, inventory: str = "inventories/lab") -> None:

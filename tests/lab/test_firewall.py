@@ -73,7 +73,8 @@ def provisioned() -> None:
 def listening(host: str, *arguments: str, unit: str = "gng-listens") -> t.Iterator[None]:
     on(host, "systemd-run", "--quiet", "--collect", "--unit=" + unit, "python3", *arguments)
     try:
-        time.sleep(1)
+        process = on(host, "systemctl", "show", "--property=MainPID", "--value", unit).strip()
+        await_(lambda: "pid=%s," % process in on(host, "ss", "-Hltunp"), seconds=30)
         yield
     finally:
         on(host, "systemctl", "stop", unit)

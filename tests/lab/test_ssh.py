@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import play
 
-from .conftest import await_, killed, lab, on, outage
+from .conftest import RELOAD_SSH, await_, killed, lab, on, outage
 from .probing import observations
 from .watching import INVENTORY, WATCH, apply, failing, gets_in, module, result, ssh
 
@@ -103,7 +103,7 @@ def test_without_package_sources_there_is_nothing_to_change(declared: str) -> No
 
 def test_a_match_block_of_another_file_lets_no_password_in(declared: str) -> None:
     block = "Match User ops\\n  PasswordAuthentication yes\\n  PermitRootLogin yes\\nMatch Address 10.0.0.0/8\\n  PasswordAuthentication yes\\n"
-    on(WATCH, "sh", "-c", "printf '%s' >/etc/ssh/sshd_config.d/99-hand.conf; systemctl reload ssh; sleep 1" % block)
+    on(WATCH, "sh", "-c", "printf '%s' >/etc/ssh/sshd_config.d/99-hand.conf; " % block + RELOAD_SSH)
     try:
         assert asked({"fact": "methods"}, {"fact": "setting", "name": "permitrootlogin", "user": "root"}) == [["publickey"], "no"]
         assert apply("ssh").changed() == 0
@@ -124,7 +124,7 @@ def test_a_program_that_brings_keys_is_asked_no_more(declared: str) -> None:
 
 
 def test_a_line_that_comes_first_is_named_and_nothing_is_changed(declared: str) -> None:
-    on(WATCH, "sh", "-c", "echo 'LoginGraceTime 0' >/etc/ssh/sshd_config.d/00-earlier.conf; systemctl reload ssh; sleep 1")
+    on(WATCH, "sh", "-c", "echo 'LoginGraceTime 0' >/etc/ssh/sshd_config.d/00-earlier.conf; " + RELOAD_SSH)
     try:
         before = configuration()
         assert asked({"fact": "setting", "name": "logingracetime"}) == ["0"]
@@ -148,7 +148,7 @@ def test_a_configuration_that_is_not_included_is_named(declared: str) -> None:
 
 
 def test_a_configuration_that_sshd_has_not_read_is_no_pass_and_is_read(declared: str) -> None:
-    on(WATCH, "sh", "-c", "sed -i 's/X11Forwarding no/X11Forwarding yes/' %s && systemctl reload ssh && sleep 1" % ROLE)
+    on(WATCH, "sh", "-c", "sed -i 's/X11Forwarding no/X11Forwarding yes/' %s; " % ROLE + RELOAD_SSH)
     on(WATCH, "sh", "-c", "sed -i 's/X11Forwarding yes/X11Forwarding no/' " + ROLE)
     (said,) = asked({"fact": "setting", "name": "x11forwarding"})
     assert "sshd has not read" in said
@@ -229,7 +229,7 @@ def test_ssh_comes_back_twenty_times_of_twenty(declared: str) -> None:
 
 
 def test_a_change_that_a_killed_run_left_unconfirmed_is_confirmed_by_the_next(declared: str) -> None:
-    on(WATCH, "sh", "-c", "rm %s; systemctl reload ssh; sleep 1" % ROLE)
+    on(WATCH, "sh", "-c", "rm %s; " % ROLE + RELOAD_SSH)
     assert module("sshd_settings", {"settings": {"Port": 22}, "revert_after": REVERT_AFTER}).returncode == 0
     assert apply("ssh").code == 0
     time.sleep(REVERT_AFTER + 3)
@@ -251,7 +251,7 @@ def test_a_boot_before_the_confirmation_takes_the_change_back(declared: str) -> 
     [("Let only keys in", 0.2), ("Let only keys in", 0.6), ("Let only keys in", 1.2), ("Open a new connection through the new settings", 0.1)],
 )
 def test_a_run_killed_in_the_middle_is_taken_up_by_the_next(declared: str, task: str, seconds: float) -> None:
-    on(WATCH, "sh", "-c", "rm %s; systemctl reload ssh; sleep 1" % ROLE)
+    on(WATCH, "sh", "-c", "rm %s; " % ROLE + RELOAD_SSH)
     variables = json.dumps({"access_role": "ssh", "ssh_revert_after": 20})
     killed(["tests/lab/playbooks/access.yml", "-e", variables], task=task, seconds=seconds, inventory=INVENTORY)
     await_(gets_in, seconds=30)
@@ -296,7 +296,7 @@ def test_established_connections_stay(declared: str) -> None:
     assert session.stdout is not None
     print("before", file=session.stdin, flush=True)
     assert session.stdout.readline() == "before\n"
-    on(WATCH, "sh", "-c", "rm %s; systemctl reload ssh; sleep 1" % ROLE)
+    on(WATCH, "sh", "-c", "rm %s; " % ROLE + RELOAD_SSH)
     assert apply("ssh").changed() == 1
     print("after", file=session.stdin, flush=True)
     assert session.stdout.readline() == "after\n"

@@ -142,7 +142,7 @@ ERRORS = {
     "crash": (crash, "crashed: killed by signal 11"),
     "abort": (lambda: (faulthandler.disable(), os.abort()), "crashed: killed by signal 6"),
     "kill_itself": (lambda: os.kill(os.getpid(), signal.SIGKILL), "crashed: killed by signal 9"),
-    "hang": (hang, "probe hung: no answer from the double probe within 0.4 s"),
+    "hang": (hang, "probe hung: no answer from the double probe within 0."),
     "hang_deaf": (hang_deaf, "probe hung"),
     "compute": (compute, "probe starved: the double probe was still computing"),
     "leave_a_grandchild": (leave_a_grandchild, "probe hung"),
@@ -276,10 +276,10 @@ def test_every_item_of_a_row_of_bad_ones_is_answered_in_order(deeds):
 def test_kinds_run_side_by_side():
     kinds = ["double", "counting", "stream"]
     _engine.PROBES.update({"hang %d" % number: DoubleProbe for number in range(4)})
-    items = [item(number, probe="hang %d" % number, do="hang") for number in range(4)] + [item(kind, probe=kind) for kind in kinds]
+    items = [item(number, probe="hang %d" % number, do="hang", limit=2) for number in range(4)] + [item(kind, probe=kind) for kind in kinds]
     began = time.monotonic()
     answers = _engine.observe(items)
-    assert time.monotonic() - began < 4 * LIMIT
+    assert time.monotonic() - began < 4 * 2
     assert [("error" in answer) for answer in answers] == [True] * 4 + [False] * 3
 
 
@@ -292,15 +292,15 @@ def test_a_probe_knows_how_long_its_item_may_take_and_that_the_call_may_end_befo
 
 def test_a_command_that_takes_too_long_is_named_before_the_engine_ends_its_probe(monkeypatch):
     monkeypatch.setattr(_engine, "PROBES", PROBES)
-    commands = [(["sleep", "60"], 1.0), (["sleep", "0"], 1.0), (["sleep", "60"], 40.0)]
+    commands = [(["sleep", "60"], 3.0), (["sleep", "0"], 3.0), (["sleep", "60"], 40.0)]
     asked = [item(number, "command", limit, fact="status", argv=argv) for number, (argv, limit) in enumerate(commands)]
     began = time.monotonic()
-    slow, quick, longer = _engine.observe(asked, call_limit=3)
-    assert time.monotonic() - began < SOON
-    assert slow["error"] == "`sleep 60` gave no answer within 0.8 s" and "`limit`" in slow["remedy"]
+    slow, quick, longer = _engine.observe(asked, call_limit=6)
+    assert time.monotonic() - began < 6 + SOON
+    assert slow["error"] == "`sleep 60` gave no answer within 2.4 s" and "`limit`" in slow["remedy"]
     assert quick["value"] == 0
     # Less is left of the call than its own limit.
-    assert re.match("`sleep 60` gave no answer within [01][.]", longer["error"])
+    assert re.match("`sleep 60` gave no answer within [0-3][.]", longer["error"])
 
 
 def test_a_hung_item_takes_its_limit_and_says_so():
@@ -425,9 +425,10 @@ def test_a_process_that_the_kernel_will_not_kill_is_named(monkeypatch):
 
     monkeypatch.setattr(os, "waitpid", never)
     monkeypatch.setattr(Child.close, "__defaults__", (0.05,))
-    (answer,) = _engine.observe([item(1, do="hang", limit=0.1)])
-    assert "process %d cannot be killed" % stuck[0] in answer["error"]
-    real(stuck[0], 0)
+    (answer,) = _engine.observe([item(1, do="hang", limit=1)])
+    assert any("process %d cannot be killed" % pid in answer["error"] for pid in stuck)
+    for pid in set(stuck):
+        real(pid, 0)
 
 
 def test_a_crash_leaves_no_core_file():

@@ -45,14 +45,14 @@ class TestAsk:
             "redis": "no answer within 0.2 s",
             "other": "ok",
         }
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 30
 
     def test_a_probe_that_will_not_be_cancelled_costs_no_time(self):
         async def stubborn():
             try:
                 await asyncio.sleep(60)
             except asyncio.CancelledError:
-                await asyncio.sleep(1)
+                await asyncio.sleep(60)
 
         async def timed():
             started = time.monotonic()
@@ -61,7 +61,7 @@ class TestAsk:
 
         found, seconds = asyncio.run(timed())
         assert found == {"redis": "no answer within 0.1 s"}
-        assert seconds < 0.9
+        assert seconds < 30
 
     def test_an_unknown_failure_is_named_by_its_type_alone(self):
         class StrangeError(Exception):

@@ -93,7 +93,7 @@ def site():
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(_http, "_TIMEOUT", 0.5)
+    monkeypatch.setattr(_http, "_TIMEOUT", 2.0)
 
 
 def look(server, target, fact, /, *, secrets=None, **more):
@@ -471,7 +471,9 @@ def test_an_answer_that_is_refused_fast_is_not_fast(site, status):
     assert "request 3 of 5 was answered with status %d" % status in said
 
 
-def test_an_answer_that_does_not_come_in_time_is_an_error(site):
+def test_an_answer_that_does_not_come_in_time_is_an_error(site, monkeypatch):
+    monkeypatch.setattr(_http, "_TIMEOUT", 0.3)
+
     def stuck(_request):
         time.sleep(1.0)
         return OK

@@ -25,8 +25,8 @@ SOON = 5.0
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(_http, "_TIMEOUT", 0.3)
-    monkeypatch.setattr(_tcp, "_PATIENCE", 0.3)
+    monkeypatch.setattr(_http, "_TIMEOUT", 2.0)
+    monkeypatch.setattr(_tcp, "_PATIENCE", 1.0)
 
 
 @pytest.fixture
@@ -397,10 +397,11 @@ def test_a_declared_port_that_stops_answering_in_between_is_out_of_reach(listene
         observe_tcp("undeclared", [silent], declared=[declared])
 
 
-def test_silence_beside_a_port_that_answers_is_not_waited_for_long(listener, silent):
+def test_silence_beside_a_port_that_answers_is_not_waited_for_long(listener, silent, monkeypatch):
+    monkeypatch.setattr(_tcp, "_PATIENCE", 10.0)
     began = time.monotonic()
     assert observe_tcp("undeclared", [silent], declared=[listener()[0]]) == []
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("declared", ["refused", "silent"])

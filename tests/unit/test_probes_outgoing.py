@@ -26,8 +26,8 @@ DAY = 86400
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(_network, "_TIMEOUT", 0.5)
-    monkeypatch.setattr(_network, "_DEADLINE", 3.0)
+    monkeypatch.setattr(_network, "_TIMEOUT", 2.0)
+    monkeypatch.setattr(_network, "_DEADLINE", 6.0)
 
 
 def look(fact, **arguments):
@@ -92,10 +92,14 @@ def test_a_resolver_without_an_answer_is_an_error_and_no_empty_list(resolver, an
 
 def test_a_resolver_that_hangs_is_an_error_in_time(resolver, monkeypatch):
     monkeypatch.setattr(_network, "_DEADLINE", 0.2)
-    resolver({"app.example": lambda: time.sleep(2) or []})
+    over = threading.Event()
+    resolver({"app.example": lambda: over.wait(30) and []})
     began = time.monotonic()
-    assert "no end of trying app.example" in error("dns", name="app.example")
-    assert time.monotonic() - began < 1.5
+    try:
+        assert "no end of trying app.example" in error("dns", name="app.example")
+    finally:
+        over.set()
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("name", ["", "192.0.2.1", "::1", None])
@@ -190,16 +194,17 @@ def test_targets_that_answer(listening):
 def test_targets_that_do_not_answer_are_listed_with_why(listening, refusing, silent):
     seen = look("tcp", targets=[refusing, listening, silent])
     assert seen.value == [refusing, silent]
-    assert seen.evidence == "3 connections tried: %s: Connection refused; %s: no answer within 0 s" % (refusing, silent)
+    assert seen.evidence == "3 connections tried: %s: Connection refused; %s: no answer within 2 s" % (refusing, silent)
 
 
-def test_targets_are_tried_side_by_side(silent, resolver):
+def test_targets_are_tried_side_by_side(silent, resolver, monkeypatch):
     names = ["a%d.example" % number for number in range(20)]
     resolver(dict.fromkeys(names, ["127.0.0.1"]))
     port = silent.rpartition(":")[2]
+    monkeypatch.setattr(_network, "_DEADLINE", 30.0)
     began = time.monotonic()
     assert look("tcp", targets=["%s:%s" % (name, port) for name in names]).value == ["%s:%s" % (name, port) for name in names]
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 20  # one after the other they would take 40 s
 
 
 def test_one_of_several_addresses_is_enough(listening, resolver):

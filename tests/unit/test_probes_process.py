@@ -25,6 +25,7 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._probes import _b
 from ansible_collections.gonogo.preflight.plugins.module_utils._probes._base import ProbeError
 
 MARK = "gonogo-%d" % os.getpid()
+OWN = "g%d" % os.getpid()  # no other run of these tests has a process of this name
 
 
 def look(kind, fact, *, limit=15.0, **arguments):
@@ -79,7 +80,7 @@ def sleeping(path, *, named="sleep", **options):
         yield started
 
 
-@pytest.mark.parametrize("named", ["gng-worker", "gng-worker-of-a-long-name"])
+@pytest.mark.parametrize("named", [OWN + "-worker", OWN + "-worker-of-a-long-name"], ids=["short", "long"])
 def test_count_by_name(tmp_path, named):
     assert process("count", name=named) == 0
     with sleeping(tmp_path, named=named), sleeping(tmp_path, named=named) as second:
@@ -95,9 +96,9 @@ def test_count_by_name(tmp_path, named):
 
 
 def test_names_alike_in_what_the_kernel_keeps_are_told_apart(tmp_path):
-    with sleeping(tmp_path, named="gng-of-a-long-name-a"):
-        assert process("count", name="gng-of-a-long-name-a") == 1
-        assert process("count", name="gng-of-a-long-name-b") == 0
+    with sleeping(tmp_path, named=OWN + "-of-a-long-name-a"):
+        assert process("count", name=OWN + "-of-a-long-name-a") == 1
+        assert process("count", name=OWN + "-of-a-long-name-b") == 0
 
 
 def test_count_by_command_line(tmp_path):
@@ -115,17 +116,17 @@ def test_the_probe_and_what_started_it_are_not_counted():
 
 
 def test_user(tmp_path):
-    with sleeping(tmp_path, named="gng-user"):
-        assert process("user", name="gng-user") == [pwd.getpwuid(os.geteuid()).pw_name]
+    with sleeping(tmp_path, named=OWN):
+        assert process("user", name=OWN) == [pwd.getpwuid(os.geteuid()).pw_name]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 def test_users_of_several_processes(tmp_path):
     tmp_path.chmod(0o755)
     nobody = pwd.getpwnam("nobody").pw_uid
-    with sleeping(tmp_path, named="gng-users"), running("/bin/sleep", "300", user=nobody) as other:
+    with sleeping(tmp_path, named=OWN), running("/bin/sleep", "300.%d" % os.getpid(), user=nobody) as other:
         await_program(other.pid, "sleep")
-        assert process("user", pattern="gng-users 300|^/bin/sleep 300") == ["nobody", "root"]
+        assert process("user", pattern=r"%s 300|^/bin/sleep 300\.%d$" % (OWN, os.getpid())) == ["nobody", "root"]
 
 
 def test_an_account_without_a_name_is_its_number():

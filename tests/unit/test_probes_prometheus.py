@@ -47,7 +47,7 @@ class Api(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def prometheus(monkeypatch):
-    monkeypatch.setattr(_http, "_TIMEOUT", 0.5)
+    monkeypatch.setattr(_http, "_TIMEOUT", 5.0)
     double = PrometheusDouble()
     thread = threading.Thread(target=double.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
