@@ -78,6 +78,9 @@ UNATTENDED, SYSCTLS, LIMITS = "/etc/apt/apt.conf.d/52gonogo-unattended-upgrades"
 SYSTEM, JOURNALD = "/etc/systemd/system.conf.d/gonogo.conf", "/etc/systemd/journald.conf.d/gonogo.conf"
 READ_BY_JOURNALD = " && systemctl restart systemd-journald && sleep 1"
 SSHD, READ_BY_SSHD = "/etc/ssh/sshd_config.d/00-gonogo.conf", "; " + RELOAD_SSH
+# Where it listens for sshd, the ports of sshd_config are those that it had at the last daemon-reload.
+BY_SOCKET = "systemctl is-active --quiet ssh.socket"
+RESTART_SOCKET = "systemctl daemon-reload; systemctl stop ssh.service; systemctl restart ssh.socket"
 DAEMON, READ_BY_DOCKER = "/etc/docker/daemon.json", " && systemctl restart docker"
 # Ubuntu calls it docker-compose-v2.
 COMPOSE = "dpkg-query --show --showformat '${db:Status-Abbrev}${Package}\\n' docker-compose docker-compose-v2 2>/dev/null | sed -n 's/^[ih]i *//p'"
@@ -194,8 +197,11 @@ TABLE: dict[str, Row] = {
     "ssh.login_grace": Row([replaced(SSHD, "LoginGraceTime 60", "LoginGraceTime 0") + READ_BY_SSHD]),
     "ssh.x11": Row([replaced(SSHD, "X11Forwarding no", "X11Forwarding yes") + READ_BY_SSHD]),
     "fw.ssh.only22": Row(
-        ["echo 'Port 2222' >>/etc/ssh/sshd_config" + READ_BY_SSHD],
-        bare="printf 'Port 22\\nPort 2222\\n' >>/etc/ssh/sshd_config" + READ_BY_SSHD,
+        [
+            "if %s; then echo 'ListenStream=2222' >>/etc/systemd/system/ssh.socket.d/gonogo.conf; %s; else echo 'Port 2222' >>/etc/ssh/sshd_config; %s; fi"
+            % (BY_SOCKET, RESTART_SOCKET, RELOAD_SSH)
+        ],
+        bare="printf 'Port 22\\nPort 2222\\n' >>/etc/ssh/sshd_config; if %s; then %s; else %s; fi" % (BY_SOCKET, RESTART_SOCKET, RELOAD_SSH),
         after="sed -i '/^# gonogo.preflight: Port/d' /etc/ssh/sshd_config" + READ_BY_SSHD,
     ),
     # Firewall

@@ -1,4 +1,4 @@
-"""On a host of the lab: a package source that looks like Docker's own one, made of Debian's packages under the names of the vendor's.
+"""On a host of the lab: a package source that looks like Docker's own one, made of the distribution's packages under the names of the vendor's.
 
 Prints the fingerprint of the key that signs it, as gpg tells it, and then the key. Needs gnupg and the packages in apt's archive.
 """
@@ -9,19 +9,23 @@ import glob
 import hashlib
 import os
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
 import sys
 
-PLACE = pathlib.Path("/srv/docker/debian")
-SUITE = "trixie"
-# Name of the vendor's package: the packages of Debian that are in it.
+RELEASE = platform.freedesktop_os_release()
+PLACE = pathlib.Path("/srv/docker") / RELEASE["ID"]
+SUITE = RELEASE["VERSION_CODENAME"]
+# Ubuntu has the client in the package of the engine.
+CLIENT, COMPOSE = {"debian": (["docker-cli"], ["docker-compose"]), "ubuntu": ([], ["docker-compose-v2"])}[RELEASE["ID"]]
+# Name of the vendor's package: the packages of the distribution that are in it.
 PACKAGES = {
     "containerd.io": ["containerd", "runc"],
     "docker-ce": ["docker.io"],
-    "docker-ce-cli": ["docker-cli"],
-    "docker-compose-plugin": ["docker-compose"],
+    "docker-ce-cli": CLIENT,
+    "docker-compose-plugin": COMPOSE,
     "docker-buildx-plugin": [],
 }
 RENAMED = {"containerd": "containerd.io", "runc": "containerd.io", "docker.io": "docker-ce", "docker-cli": "docker-ce-cli"}
@@ -32,7 +36,7 @@ def run(*command: str, **options: object) -> str:
 
 
 def control(name: str, text: str) -> str:
-    """The control file of a package of Debian, under the vendor's name."""
+    """The control file of a package of the distribution, under the vendor's name."""
     fields = dict(re.findall(r"^([A-Za-z-]+): *((?:.*\n)(?: .*\n)*)", text, re.MULTILINE))
     depends = [one.strip() for one in fields.get("Depends", "").split(",") if one.strip()]
     depends = [RENAMED.get(one.split()[0], one) for one in depends]
