@@ -78,9 +78,9 @@ UNATTENDED, SYSCTLS, LIMITS = "/etc/apt/apt.conf.d/52gonogo-unattended-upgrades"
 SYSTEM, JOURNALD = "/etc/systemd/system.conf.d/gonogo.conf", "/etc/systemd/journald.conf.d/gonogo.conf"
 READ_BY_JOURNALD = " && systemctl restart systemd-journald && sleep 1"
 SSHD, READ_BY_SSHD = "/etc/ssh/sshd_config.d/00-gonogo.conf", "; " + RELOAD_SSH
-# Where it listens for sshd, the ports of sshd_config are those that it had at the last daemon-reload.
+# Where it listens for sshd, the ports of sshd_config are those that it had at the last daemon-reload. A connection starts sshd.
 BY_SOCKET = "systemctl is-active --quiet ssh.socket"
-RESTART_SOCKET = "systemctl daemon-reload; systemctl stop ssh.service; systemctl restart ssh.socket"
+RESTART_SOCKET = "systemctl daemon-reload; systemctl stop ssh.service; systemctl restart ssh.socket; timeout 30 bash -c 'head -c 4 </dev/tcp/127.0.0.1/22'"
 DAEMON, READ_BY_DOCKER = "/etc/docker/daemon.json", " && systemctl restart docker"
 # Ubuntu calls it docker-compose-v2.
 COMPOSE = "dpkg-query --show --showformat '${db:Status-Abbrev}${Package}\\n' docker-compose docker-compose-v2 2>/dev/null | sed -n 's/^[ih]i *//p'"
