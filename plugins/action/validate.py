@@ -15,7 +15,7 @@ from ansible_collections.gonogo.preflight.plugins.module_utils._exposure import 
 from ansible_collections.gonogo.preflight.plugins.module_utils._people import PeopleError, people_of
 from ansible_collections.gonogo.preflight.plugins.module_utils._verdict import PEOPLE
 from ansible_collections.gonogo.preflight.plugins.plugin_utils import _deployable, _roles
-from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction
+from ansible_collections.gonogo.preflight.plugins.plugin_utils._action import PreflightAction, mask
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._askable import unaskable
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._context import problems_of_inventory, problems_of_run
 from ansible_collections.gonogo.preflight.plugins.plugin_utils._report import Report, remember
@@ -39,11 +39,15 @@ class ActionModule(PreflightAction):
         asked = self.questions()
         look = problems_of_run if self.options["gated"] else problems_of_inventory
         problems = look(project, self._loader, self.inventory)
-        errors = [*problems, *self._addresses(), *self._container_networks(), *self._people(), *unaskable(self, asked), *self._roles()]
-        remember(run, project, asked, errors, refused=bool(errors))
+        # What is found next fills in every template of the inventory, and may not come to its end.
+        remember(run, project, asked, problems)
         if self.options["gated"]:
             Report.of(run, ["start"], run.started).write()
+        errors = [*problems, *self._addresses(), *self._container_networks(), *self._people(), *unaskable(self, asked), *self._roles()]
         if errors:
+            secrets = sorted({one for host in self.inventory.hosts for one in self.secrets_of(host)}, key=len, reverse=True)
+            errors = [mask(error, secrets) for error in errors]
+            remember(run, project, asked, errors, refused=True)
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))
         if self.options["gated"]:
             self._announce_unanswered(run)

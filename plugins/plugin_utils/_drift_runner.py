@@ -24,14 +24,13 @@ import typing as t
 from dataclasses import dataclass
 
 from ._drift import GREEN, INCOMPLETE, died, metrics, summary, was_asked
-from ._drift_text import text
+from ._drift_text import LONGEST, text
 from ._moment import stamp
 from ._run import run_name, write_json, write_text
 
 CONFIGURATION = "/etc/gonogo-drift/drift.json"
 _CODES = {GREEN: 0, INCOMPLETE: 2}
 _DRIFTED = 1
-_LONGEST = 300
 _RESULTS = {
     "timeout": "it was stopped after the limit of {limit} s",
     "signal": "it was killed by a signal",
@@ -103,7 +102,7 @@ class Played:
             lines = itertools.dropwhile(lambda line: not line.startswith(("[ERROR]", "ERROR!", "fatal:")), map(str.rstrip, log))
             first = next(lines, "no error was shown")
             listed = [line[2:] for line in itertools.takewhile(lambda line: line.startswith("- "), lines)]
-        return [line[:_LONGEST] for line in listed or [first]]
+        return [line[:LONGEST] for line in listed or [first]]
 
 
 def _read(path: str) -> Data:
@@ -258,12 +257,12 @@ def _play(control: Control, directory: str, name: str, *arguments: str) -> Playe
 def _unknown(control: Control, provision: Played) -> list[str]:
     """Why the dry run does not tell everything; empty where it came to its end on every host."""
     document = provision.read("changes.json")
-    reasons = ["%s is unreachable: %s" % (host, why[:_LONGEST]) for host, why in document.get("unreachable", {}).items()]
+    reasons = ["%s is unreachable: %s" % (host, why[:LONGEST]) for host, why in document.get("unreachable", {}).items()]
     records = os.path.join(provision.report, "provision")
     for entry in sorted(os.listdir(records)) if provision.report and os.path.isdir(records) else []:
         record = provision.read(os.path.join("provision", entry))
         if record.get("state") != "finished" and record.get("host") not in document.get("unreachable", {}):
-            reasons.append("%s: check mode stopped at task %r: %s" % (record.get("host"), record.get("task"), record.get("message", "")[:_LONGEST]))
+            reasons.append("%s: check mode stopped at task %r: %s" % (record.get("host"), record.get("task"), record.get("message", "")[:LONGEST]))
     if not reasons and (provision.code or not document):
         reasons = ["provisioning in check mode did not come to its end: %s" % error for error in provision.errors()]
     return reasons

@@ -12,7 +12,10 @@ from ._drift import DRIFTED, GREEN
 from ._findings import Finding, findings, plain_line
 from ._moment import elapsed, stamp
 
-__all__ = ["text"]
+__all__ = ["LONGEST", "text"]
+
+LONGEST = 300
+"""As many characters of an error are kept as a reason."""
 
 _MOST, _MOST_MENDS, _FEW = 20, 3, 8
 
@@ -40,7 +43,7 @@ def text(found: Data, *, whole: bool = False) -> Entry:
 
 def _causes(found: Data) -> list[str]:
     """What is wrong with the run itself; a mistake that stopped the verification is told once."""
-    problems = [one for one in found["problems"] if not any(one in reason for reason in found["reasons"])]
+    problems = [one for one in found["problems"] if not any(one[:LONGEST] in reason for reason in found["reasons"])]
     return [*("problem: %s" % one for one in problems), *("not known: %s" % one for one in found["reasons"])]
 
 

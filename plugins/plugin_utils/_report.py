@@ -120,11 +120,11 @@ class Report:
     @property
     def findings(self) -> list[Finding]:
         """What holds a door shut, and what mends it; where the run was refused, that is its problems and what people have to answer."""
-        return findings([row for row in self.blocking if row.reason != _REFUSED], self.mend)
+        return findings([row for row in self.blocking if not _was_refused(row)], self.mend)
 
     def mend(self, row: Row) -> str:
         """The command or the sentence that mends `row`."""
-        if row.reason == _REFUSED or (row.through and row.outcome not in ("warned", "waived")):
+        if _was_refused(row) or (row.through and row.outcome not in ("warned", "waived")):
             return ""
         host = row.question.vantage
         if not host:
@@ -196,7 +196,13 @@ def _was_asked(door: str, asked: t.Sequence[Question], answers: t.Sequence[t.Map
 
 def _unasked(row: Row) -> Row:
     """A row that a host owes, in a run that was refused: nothing is wrong with the host."""
-    return replace(row, reason=_REFUSED) if row.outcome == "missing" and row.question.vantage != PEOPLE else row
+    owed = row.outcome == "missing" and row.question.vantage not in ("", PEOPLE)
+    return replace(row, reason=_REFUSED) if owed else row
+
+
+def _was_refused(row: Row) -> bool:
+    """Whether `_unasked` made the row; a host that answers with the same words is no missing one."""
+    return row.status == "missing" and row.reason == _REFUSED
 
 
 def _beside_the_doors(row: Row) -> Row:

@@ -198,6 +198,16 @@ def test_what_is_undecided_behind_a_link_is_refused(project: Untouched) -> None:
     assert "fail2ban_ignore is undecided" in " ".join(project.refused().output.split())
 
 
+def test_a_mistake_shows_no_secret_in_terminal_or_reports(project: Untouched) -> None:
+    secret = "r" * 40
+    (project.root / OWN).parent.mkdir(exist_ok=True)
+    project.edit(OWN, _item(probe="process", **{"with": {"fact": "listening", "port": "{{ redis_password }}"}}))
+    project.edit(CHECKLIST, lambda demo: dict(demo, items=[*demo["items"], {"id": "own.item"}]))
+    done = project.refused()
+    assert "own.item on lab-app, lab-data: " in done.output and "'********'" in done.output, done.output
+    assert secret not in done.output and secret not in json.dumps(done.report)
+
+
 def test_an_environment_without_a_policy_is_refused(project: Untouched) -> None:
     (project.root / "policy" / "lab").rename(project.root / "policy" / "elsewhere")
     assert "this inventory has no policy" in project.refused().output

@@ -162,18 +162,20 @@ def test_every_mistake_that_stops_the_verification_is_said(lab: Lab, capsys: pyt
     ]
 
 
-def test_the_one_mistake_that_stops_the_verification_is_the_first_line_and_no_row_hides_it(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
-    mistake = "policy/prod/waivers.yml:2: item a: the waiver ended on 2026-01-01"
+@pytest.mark.parametrize("more", ["", " on db1" * 60], ids=["short", "long"])
+def test_the_one_mistake_that_stops_the_verification_is_the_first_line_and_no_row_hides_it(lab: Lab, capsys: pytest.CaptureFixture[str], more: str) -> None:
+    short = "policy/prod/waivers.yml:2: item a: the waiver ended on 2026-01-01"
+    mistake = short + more
     rows = [dict(ROW, subject=host, status="missing", outcome="missing", reason="gave no answer in this run") for host in ("db1", "db2")]
     lab.leaves(
         "verify",
         {"results.json": {"verdict": "NO-GO", "problems": [mistake], "results": rows}},
         2,
-        MISTAKES.replace("- prod/hosts.yml:4: something else\n", ""),
+        MISTAKES.replace("- prod/hosts.yml:4: something else\n", "").replace(short, mistake),
     )
     assert runner.run(lab.control) == 2
     first, *others = capsys.readouterr().out.splitlines()
-    assert first.startswith("prod: INCOMPLETE, not known to be green: nothing was verified") and mistake in first
+    assert first.startswith("prod: INCOMPLETE, not known to be green: nothing was verified") and short in first
     assert all(line.startswith(("  kept in ", "  held against project ")) for line in others), others
 
 

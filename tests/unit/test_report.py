@@ -137,6 +137,19 @@ def test_a_run_that_was_refused_is_mended_where_it_was_wrong_and_not_on_its_host
     assert "ansible.builtin.ping" not in story.page()
 
 
+def test_a_run_that_was_refused_still_says_where_nobody_can_look(story):
+    nobody = dataclasses.replace(AOF, subject="group cache", vantage="")
+    story.asked(nobody, problems=["inventory: data1 has no preflight_address"], refused=True)
+    assert "no host can look at it" in "\n".join(story.shown())
+
+
+def test_a_host_hides_no_finding_with_the_words_of_a_refused_run(story):
+    said = "not asked: the run was refused"
+    story.asked(AOF).answered({**answer(AOF, "error"), "error": said})
+    (finding,) = story.report().findings
+    assert finding.reasons == [said] and story.report().mend(finding.first) == AOF.remedy
+
+
 def test_go_takes_answers_and_a_gate_that_said_so(story):
     story.asked(AOF).answered(answer(AOF))
     report = story.report()
