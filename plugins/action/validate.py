@@ -45,7 +45,7 @@ class ActionModule(PreflightAction):
             Report.of(run, ["start"], run.started).write()
         errors = [*problems, *self._addresses(), *self._container_networks(), *self._people(), *unaskable(self, asked), *self._roles()]
         if errors:
-            secrets = sorted({one for host in self.inventory.hosts for one in self.secrets_of(host)}, key=len, reverse=True)
+            secrets = self.secrets_of(*self.inventory.hosts)
             errors = [mask(error, secrets) for error in errors]
             remember(run, project, asked, errors, refused=True)
             raise AnsibleActionFail("%d mistakes; no host was touched:\n%s" % (len(errors), "\n".join("- " + one for one in errors)))

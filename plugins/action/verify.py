@@ -52,7 +52,7 @@ class ActionModule(PreflightAction):
         asked = [one for one in project_questions(project, self.groups, self.thresholds, self._is_mine) if one.asks_somebody]
         if not asked:
             return {"changed": False, "counts": {}}
-        secrets = sorted({one for name in {self.host, *(one.subject for one in asked)} for one in self.secrets_of(name)}, key=len, reverse=True)
+        secrets = self.secrets_of(*{self.host, *(one.subject for one in asked)})
         pairs, answers = self._prepare(project, asked, secrets)
         reason = "the call ended without an answer"
         asking: list[Answer] = []

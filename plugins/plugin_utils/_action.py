@@ -160,15 +160,15 @@ class PreflightAction(ActionBase):
     def current_run(self) -> Run:
         return current_run()
 
-    def secrets_of(self, host: str) -> list[str]:
-        """Values of this host's variables that are secrets by their name, longest first."""
-        values = self.hostvars[host]
+    def secrets_of(self, *hosts: str) -> list[str]:
+        """Values of these hosts' variables that are secrets by their name, longest first."""
         found: set[str] = set()
-        for name in filter(_SECRET_NAME.search, values):
-            try:
-                found.update(_texts(values[name]))
-            except AnsibleError:
-                continue  # It cannot be filled in, so nothing can show it either.
+        for values in map(self.hostvars.__getitem__, hosts):
+            for name in filter(_SECRET_NAME.search, values):
+                try:
+                    found.update(_texts(values[name]))
+                except AnsibleError:
+                    continue  # It cannot be filled in, so nothing can show it either.
         return sorted((one for one in found if len(one) >= _SHORTEST_SECRET), key=len, reverse=True)
 
 

@@ -93,7 +93,7 @@ class Fleet:
             "inventory": types.SimpleNamespace(groups={"all": list(everybody)}),
             "assert_own_connection": lambda: None,
             "current_run": lambda: self.run,
-            "secrets_of": lambda _host: [],
+            "secrets_of": lambda *_hosts: [],
             "variables_of": lambda subject, **_more: {"who": subject, "which": "fingerprint", "part": self.parts.get(subject, "")},
             "_is_pipelining_enabled": lambda _style: self.pipelining,
             "_execute_module": lambda **options: self._execute(printed, **options),

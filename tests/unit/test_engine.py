@@ -306,6 +306,8 @@ def test_a_command_that_takes_too_long_is_named_before_the_engine_ends_its_probe
 def test_a_hung_item_takes_its_limit_and_says_so():
     (answer,) = _engine.observe([item(1, do="hang", limit=0.3)])
     assert 0.3 <= answer["seconds"] < 1.5
+    (said,) = re.findall(r"within ([0-9.]+) s", answer["error"])
+    assert 0.3 <= float(said) <= answer["seconds"] + 0.1
 
 
 def test_a_probe_that_computes_is_asked_twice_before_it_is_an_error():
