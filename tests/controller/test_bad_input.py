@@ -198,6 +198,15 @@ def test_what_is_undecided_behind_a_link_is_refused(project: Untouched) -> None:
     assert "fail2ban_ignore is undecided" in " ".join(project.refused().output.split())
 
 
+def test_a_run_that_ends_while_templates_are_filled_in_has_a_report_of_its_own(project: Untouched) -> None:
+    text = (project.root / HOSTS).read_text()
+    assert "172.30.77.11" in text
+    (project.root / HOSTS).write_text(text.replace("preflight_address: 172.30.77.11", "preflight_address: '{{ nobody_knows }}'"))
+    done = project.play("playbooks/site.yml")
+    assert done.code != 0 and not project.calls.exists(), done.output
+    assert done.report["verdict"] == "NO-GO"
+
+
 def test_a_mistake_shows_no_secret_in_terminal_or_reports(project: Untouched) -> None:
     secret = "r" * 40
     (project.root / OWN).parent.mkdir(exist_ok=True)
